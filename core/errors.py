@@ -1,0 +1,104 @@
+"""Everything that runcast refuses, as one tree.
+
+::
+
+    RuncastError
+    ├── NotFound          NOT_FOUND       no such execution, pipeline or stage
+    ├── InvalidInput      INVALID_INPUT   the caller's words are off; `path` says which
+    ├── AlreadyEnded      ALREADY_ENDED   the execution has its final status
+    ├── Conflict          CONFLICT        it does not fit the present state
+    ├── CapacityReached   CAPACITY        a bound is reached; try again later
+    ├── Unavailable       UNAVAILABLE     the server is stopping, or what it needs is away
+    ├── Forbidden         FORBIDDEN       the caller may not do this
+    ├── IllegalMove       (internal)      an event that the state machine does not allow
+    └── StageError        (internal)      a stage failed; it becomes the execution's error
+        └── StageTimeout
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+
+class RuncastError(Exception):
+    """The root of the tree. `code` is None where the error is never told to a client."""
+
+    code: ClassVar[str | None] = None
+
+    def __init__(self, message: str, *, path: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.path = tuple(path)
+
+
+class NotFound(RuncastError):
+    """There is no execution, pipeline or stage of that id."""
+
+    code = "NOT_FOUND"
+
+
+class InvalidInput(RuncastError):
+    """A value from outside is not acceptable; `path` leads to it."""
+
+    code = "INVALID_INPUT"
+
+
+class AlreadyEnded(RuncastError):
+    """The execution has ended; a terminal status never changes."""
+
+    code = "ALREADY_ENDED"
+
+
+class Conflict(RuncastError):
+    """The request does not fit what is there now."""
+
+    code = "CONFLICT"
+
+
+class CapacityReached(RuncastError):
+    """A bound of the server is reached; nothing was changed."""
+
+    code = "CAPACITY"
+
+
+class Unavailable(RuncastError):
+    """The server cannot do it at the moment; nothing was changed."""
+
+    code = "UNAVAILABLE"
+
+
+class Forbidden(RuncastError):
+    """The caller may not do this."""
+
+    code = "FORBIDDEN"
+
+
+class IllegalMove(RuncastError):
+    """An event asks for a move that the state machine does not have. Nothing was changed."""
+
+
+class StageError(RuncastError):
+    """One attempt of a stage failed.
+
+    `type` names the kind of failure (an exception's class, `ExitStatus`, ...), `retryable` tells
+    whether another attempt may help.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        type: str = "StageError",
+        traceback: str | None = None,
+        retryable: bool = True,
+    ) -> None:
+        super().__init__(message)
+        self.type = type
+        self.traceback = traceback
+        self.retryable = retryable
+
+
+class StageTimeout(StageError):
+    """A stage, or the whole execution, took longer than its `timeoutMs`."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, type="Timeout")

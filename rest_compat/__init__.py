@@ -1,0 +1,1 @@
+"""REST: the routes that existing clients rely on, over the same resolvers."""

@@ -1,0 +1,1 @@
+"""GraphQL: the types, the roots and the document limits."""

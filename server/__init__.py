@@ -1,0 +1,1 @@
+"""Where the rooms are put together: settings, the application and the `runcast` command."""
