@@ -5,7 +5,7 @@ The keys are camelCase, as in the files of the old system (section 5.1 of the RE
 
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import (
     BaseModel,
@@ -36,7 +36,11 @@ class Definition(BaseModel):
 class StageDefinition(Definition):
     """What every kind of stage has."""
 
+    kind: ClassVar[str]
+    """Which runner it needs."""
+
     id: Identifier
+    type: str
     name: str = ""
     description: str | None = None
     timeout_ms: Milliseconds | None = None
@@ -55,6 +59,8 @@ class StageDefinition(Definition):
 class CommandStage(StageDefinition):
     """A child process: the stage's input on stdin, its stdout is the output."""
 
+    kind = "command"
+
     type: Literal["command"] = "command"
     command: tuple[str, ...] = Field(min_length=1)
     """The program and its arguments; never a shell, unless the program is one."""
@@ -67,6 +73,8 @@ class CommandStage(StageDefinition):
 class PythonStage(StageDefinition):
     """A function: async in the server's event loop, or sync in a worker process."""
 
+    kind = "python"
+
     type: Literal["python"] = "python"
     call: str = Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$")
     """`package.module:function`, imported from the pipeline file's folder or the environment."""
@@ -74,7 +82,7 @@ class PythonStage(StageDefinition):
 
 def _kind(stage: Any) -> str | None:
     if isinstance(stage, StageDefinition):
-        return str(getattr(stage, "type", ""))
+        return stage.kind
     for key, kind in (("command", "command"), ("call", "python")):
         if isinstance(stage, dict) and key in stage:
             return kind

@@ -1,1 +1,37 @@
-"""Where executions run."""
+"""Where executions run: what the manager asks of an engine, and how an engine answers."""
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeAlias
+
+from ..events import Event
+from ..model import Execution
+from ..pipeline import Pipeline
+
+Sink: TypeAlias = Callable[[Event], Awaitable[None]]
+
+
+class Engine(Protocol):
+    """Runs executions and tells a sink, in events, what becomes of them.
+
+    An engine answers by events only: the embedded one calls the manager, a distributed one writes
+    to a log that every manager reads.
+    """
+
+    name: str
+
+    async def open(self, sink: Sink) -> None:
+        """Makes ready; from now on events may come."""
+
+    async def submit(self, execution: Execution, pipeline: Pipeline) -> None:
+        """Accepts an execution: its Submitted event reaches the sink before this returns.
+
+        Raises:
+            CapacityReached: the queue is full; nothing was changed.
+            Unavailable: the engine takes no more; nothing was changed.
+        """
+
+    async def cancel(self, execution_id: str, reason: str | None, *, forced: bool) -> None:
+        """Has an execution stopped: its CancelRequested event reaches the sink first."""
+
+    async def close(self, grace: float) -> None:
+        """Takes no more, ends what waits, gives what runs `grace` seconds and stops the rest."""

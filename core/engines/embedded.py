@@ -1,0 +1,135 @@
+"""The engine that runs executions in this process, a bounded number at a time."""
+
+import asyncio
+import logging
+from collections import Counter
+from dataclasses import dataclass
+
+from ..clock import Clock
+from ..errors import CapacityReached, Unavailable
+from ..events import CancelRequested, Ended, Submitted
+from ..executor import SHUTDOWN, PipelineExecutor
+from ..model import EndReason, Execution, Status
+from ..pipeline import Pipeline
+from ..stages import GRACE_SECONDS, Stop
+from . import Sink
+
+logger = logging.getLogger("runcast.engine")
+
+
+@dataclass(slots=True, eq=False)
+class _Run:
+    execution: Execution
+    pipeline: Pipeline
+    stop: Stop
+    task: "asyncio.Task[None] | None" = None
+    began: bool = False
+    dismissed: bool = False
+    """Cancelled before it began."""
+
+    def cancel(self) -> None:
+        # A task that is cancelled before its first step never enters its coroutine at all.
+        if not self.began:
+            self.dismissed = True
+        elif self.task is not None and not self.task.cancelling():
+            self.task.cancel()
+
+
+class EmbeddedEngine:
+    """Runs at most `limit` executions at once; at most `queue` more wait, first come, first served.
+
+    A pipeline's own `maxConcurrent` holds back its executions, not those behind them.
+    """
+
+    name = "embedded"
+
+    def __init__(
+        self,
+        executor: PipelineExecutor,
+        clock: Clock,
+        *,
+        limit: int,
+        queue: int,
+        grace: float = GRACE_SECONDS,
+    ) -> None:
+        self._executor = executor
+        self._clock = clock
+        self._limit = limit
+        self._queue = queue
+        self._grace = grace
+        self._closing = False
+        self._waiting: dict[str, _Run] = {}
+        self._running: dict[str, _Run] = {}
+
+    async def open(self, sink: Sink) -> None:
+        self._sink = sink
+
+    async def submit(self, execution: Execution, pipeline: Pipeline) -> None:
+        self._check_capacity()
+        run = _Run(execution, pipeline, Stop(grace=self._grace))
+        self._waiting[execution.id] = run
+        await self._sink(Submitted(execution.id, execution.started_at, execution))
+        self._start_next()
+
+    async def cancel(self, execution_id: str, reason: str | None, *, forced: bool) -> None:
+        run = self._running.get(execution_id)
+        self._waiting.pop(execution_id, None)
+        await self._sink(CancelRequested(execution_id, self._clock.now(), reason, forced))
+        if run is None:
+            return
+        if forced:
+            run.stop.force.set()
+        run.cancel()
+
+    async def close(self, grace: float) -> None:
+        self._closing = True
+        waiting, self._waiting = self._waiting, {}
+        for run in waiting.values():
+            id, now = run.execution.id, self._clock.now()
+            await self._sink(
+                Ended(id, now, Status.FAILED, EndReason.SERVER_SHUTDOWN, error=SHUTDOWN)
+            )
+        await self._settle(grace)
+        for run in self._running.values():
+            run.cancel()
+        # A coroutine that refuses to end cannot be ended; the process does not wait for it.
+        await self._settle(self._grace + 1)
+
+    async def _settle(self, seconds: float) -> None:
+        await asyncio.sleep(0)
+        if tasks := [run.task for run in self._running.values() if run.task]:
+            await asyncio.wait(tasks, timeout=seconds)
+
+    def _check_capacity(self) -> None:
+        if self._closing:
+            raise Unavailable("the server is stopping and starts nothing any more")
+        if len(self._running) >= self._limit and len(self._waiting) >= self._queue:
+            raise CapacityReached(
+                f"{len(self._running)} executions run and {len(self._waiting)} wait, which is the "
+                "limit (--max-concurrent, --queue); try again when one has ended"
+            )
+
+    def _start_next(self) -> None:
+        of_pipeline = Counter(run.pipeline.id for run in self._running.values())
+        for id, run in list(self._waiting.items()):
+            if len(self._running) >= self._limit:
+                return
+            own_limit = run.pipeline.settings.max_concurrent
+            if own_limit is not None and of_pipeline[run.pipeline.id] >= own_limit:
+                continue
+            del self._waiting[id]
+            self._running[id] = run
+            of_pipeline[run.pipeline.id] += 1
+            run.task = asyncio.create_task(self._run(run), name=id)
+
+    async def _run(self, run: _Run) -> None:
+        run.began = True
+        try:
+            if not run.dismissed:
+                await self._executor.run(run.execution, run.pipeline, self._sink, run.stop)
+        except Exception:
+            logger.exception("execution %s: the executor itself failed", run.execution.id)
+        finally:
+            del self._running[run.execution.id]
+            if not self._closing:
+                self._start_next()

@@ -1,0 +1,117 @@
+"""What readers follow: one execution, or the list, from a snapshot or a cursor on."""
+
+from collections.abc import AsyncGenerator, Iterator
+
+from .clock import Clock
+from .cursor import Cursor
+from .events import ChangeKind
+from .filter import ExecutionFilter
+from .hub import Change, Hub
+from .listing import ListChange, ListChangeKind, ListHub, Mirror
+from .model import Execution
+from .store import Store
+
+
+class Feed:
+    """Tells readers of each change, once, in order and without a gap.
+
+    Taking the snapshot and beginning to listen are one step: between them nothing is awaited.
+    """
+
+    def __init__(self, store: Store, clock: Clock, epoch: str, watcher_limit: int) -> None:
+        self._store = store
+        self._clock = clock
+        self._epoch = epoch
+        self._hub = Hub(watcher_limit)
+        self._list_hub = ListHub()
+
+    def __len__(self) -> int:
+        """How many readers there are now."""
+        return len(self._hub) + len(self._list_hub)
+
+    def publish(self, change: Change) -> None:
+        """Tells of a change that the store has taken in."""
+        self._hub.publish(change)
+        if change.kind is not ChangeKind.OUTPUT:
+            self._list_hub.publish(change.execution, self._store.version)
+
+    def publish_departure(self, execution: Execution) -> None:
+        """Tells of an execution that the store has forgotten."""
+        self._list_hub.publish(execution, self._store.version, held=False)
+
+    def close(self) -> None:
+        """Every reader ends once it has read what there is for it."""
+        self._hub.close()
+        self._list_hub.close()
+
+    async def watch(self, now: Execution, after: Cursor | None) -> AsyncGenerator[Change, None]:
+        """See `ExecutionManager.watch`."""
+        with self._hub.watching(now.id) as watcher:
+            now = self._store.get(now.id) or now
+            for change in self._so_far(now, after):
+                yield change
+            while not now.status.terminal:
+                following = await watcher.next()
+                if following is None:
+                    return
+                yield following
+                now = following.execution
+
+    async def watch_list(
+        self, filter: ExecutionFilter, after: Cursor | None
+    ) -> AsyncGenerator[ListChange, None]:
+        """See `ExecutionManager.watch_list`."""
+        mirror = Mirror(filter)
+        with self._list_hub.watching() as watcher:
+            for change in self._list_so_far(mirror, after):
+                yield change
+            while (dirty := await watcher.next()) is not None:
+                kind = mirror.take(dirty.execution, held=dirty.held)
+                if kind is not None:
+                    seen = watcher.seen(self._store.version)
+                    yield ListChange(kind, dirty.execution, mirror.counts, seen)
+
+    def _so_far(self, now: Execution, after: Cursor | None) -> list[Change]:
+        at = self._clock.now()
+        if after is None:
+            return [Change(ChangeKind.SNAPSHOT, now, at)]
+        if after.epoch != self._epoch:
+            return [Change(ChangeKind.RESET, now, at)]
+        changes = self._store.changes_since(now.id, after.sequence)
+        if changes is None:
+            missed = now.sequence - after.sequence
+            return [Change(ChangeKind.RESET, now, at, missed=missed if missed > 0 else None)]
+        return changes
+
+    def _list_so_far(self, mirror: Mirror, after: Cursor | None) -> list[ListChange]:
+        matching = [one for one in self._store.oldest_first() if mirror.take(one, held=True)]
+        since = None
+        if after is not None and after.epoch == self._epoch:
+            since = self._store.list_since(after.sequence)
+        # Until CAUGHT_UP is out, a reader that breaks off has to begin where it began now.
+        begun = 0
+        told: list[tuple[ListChangeKind, Execution | None]] = []
+        if after is not None and since is not None:
+            begun = after.sequence
+            told += _news(mirror, since.entered, since.updated)
+        else:
+            if after is not None:
+                told.append((ListChangeKind.RESET, None))
+            told += [(ListChangeKind.ENTERED, one) for one in matching]
+        counts = mirror.counts
+        news = [ListChange(kind, one, counts, begun) for kind, one in told]
+        return [*news, ListChange(ListChangeKind.CAUGHT_UP, None, counts, self._store.version)]
+
+
+def _news(
+    mirror: Mirror, entered: tuple[Execution, ...], updated: tuple[Execution, ...]
+) -> Iterator[tuple[ListChangeKind, Execution]]:
+    """What has changed for a reader that has seen the list before.
+
+    Whether it had seen an execution in it is not known: LEFT may name one that it never saw.
+    """
+    for one in entered:
+        if mirror.lists(one):
+            yield ListChangeKind.ENTERED, one
+    for one in updated:
+        yield ListChangeKind.UPDATED if mirror.lists(one) else ListChangeKind.LEFT, one

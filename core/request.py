@@ -1,0 +1,138 @@
+"""What a caller asks to be started, checked at the door."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from .errors import InvalidInput
+from .model import RunOptions
+
+MAX_INPUT_BYTES = 1 << 20
+MAX_LABELS = 32
+MAX_LABEL_CHARACTERS = 200
+MAX_KEY_CHARACTERS = 200
+LONGEST_TIMEOUT_MS = 2**31 - 1
+MODES = ("api", "cli")
+
+# What JavaScript's String.trim removes (ECMA-262, WhiteSpace and LineTerminator); Python's strip()
+# leaves U+FEFF and takes U+001C to U+001F. Source: section 1.6 of the REST contract.
+_JS_WHITE_SPACE = (
+    "\t\n\v\f\r \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000\ufeff"
+)
+
+INPUT_REQUIRED = "Input is required and must be a non-empty string"
+
+
+@dataclass(frozen=True, slots=True)
+class StartRequest:
+    """A pipeline and its input, as `checked` lets them through."""
+
+    pipeline_id: str
+    input: str
+    labels: tuple[tuple[str, str], ...] = ()
+    options: RunOptions = field(default_factory=RunOptions)
+    idempotency_key: str | None = None
+    retry_of: str | None = None
+
+    @classmethod
+    def checked(
+        cls,
+        pipeline_id: str,
+        input: object,
+        *,
+        labels: Sequence[tuple[str, str]] = (),
+        timeout_ms: int | None = None,
+        execution_mode: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> "StartRequest":
+        """The request that a caller's words make.
+
+        Raises:
+            InvalidInput: one of them is off; its `path` says which.
+        """
+        return cls(
+            pipeline_id,
+            _checked_input(input),
+            _checked_labels(labels),
+            RunOptions(_checked_timeout(timeout_ms), _checked_mode(execution_mode)),
+            _checked_key(idempotency_key),
+        )
+
+    def digest(self) -> str:
+        """The same for two requests that ask for the same; a retry by the same key compares it."""
+        said = [
+            self.pipeline_id,
+            self.input,
+            self.labels,
+            self.options.timeout_ms,
+            self.options.execution_mode,
+            self.retry_of,
+        ]
+        return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+
+
+def _checked_input(input: object) -> str:
+    text = input.strip(_JS_WHITE_SPACE) if isinstance(input, str) else ""
+    if not text:
+        raise InvalidInput(INPUT_REQUIRED, path=["input"])
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError:
+        raise InvalidInput("the input has half a surrogate pair in it", path=["input"]) from None
+    if size > MAX_INPUT_BYTES:
+        raise InvalidInput(
+            f"the input has {size} bytes, and {MAX_INPUT_BYTES} (1 MiB) is the limit",
+            path=["input"],
+        )
+    return text
+
+
+def _checked_labels(labels: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    path = ["options", "labels"]
+    if len(labels) > MAX_LABELS:
+        raise InvalidInput(f"{len(labels)} labels are more than {MAX_LABELS}", path=path)
+    keys = set()
+    for index, (key, value) in enumerate(labels):
+        here = [*path, str(index)]
+        _checked_words(key, "a label's key", [*here, "key"], MAX_LABEL_CHARACTERS)
+        if value:
+            _checked_words(value, "a label's value", [*here, "value"], MAX_LABEL_CHARACTERS)
+        if key in keys:
+            raise InvalidInput(f"two labels have the key {key!r}", path=[*here, "key"])
+        keys.add(key)
+    return tuple(labels)
+
+
+def _checked_timeout(timeout_ms: int | None) -> int | None:
+    if timeout_ms is not None and not 0 < timeout_ms <= LONGEST_TIMEOUT_MS:
+        raise InvalidInput(
+            f"timeoutMs must be between 1 and {LONGEST_TIMEOUT_MS}, not {timeout_ms}",
+            path=["options", "timeoutMs"],
+        )
+    return timeout_ms
+
+
+def _checked_mode(mode: str | None) -> str | None:
+    if mode is not None and mode not in MODES:
+        raise InvalidInput(
+            f"unknown executionMode {mode!r}: use one of {', '.join(MODES)}",
+            path=["options", "executionMode"],
+        )
+    return mode
+
+
+def _checked_key(key: str | None) -> str | None:
+    if key is None:
+        return None
+    path = ["options", "idempotencyKey"]
+    return _checked_words(key, "an idempotency key", path, MAX_KEY_CHARACTERS)
+
+
+def _checked_words(words: str, what: str, path: Sequence[str], limit: int) -> str:
+    if not words.strip() or len(words) > limit:
+        raise InvalidInput(f"{what} must have 1 to {limit} characters", path=path)
+    if not words.isprintable():
+        raise InvalidInput(f"{what} must not have control characters in it", path=path)
+    return words
