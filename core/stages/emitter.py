@@ -46,11 +46,12 @@ class Emitter:
             return
         self.silent = False
         encoded = text.encode("utf-8", "replace")
-        kept = encoded[: self._left]
-        self._left -= len(kept)
-        self._dropped += len(encoded) - len(kept)
         # A character that the limit has cut in two is not kept.
-        self._texts.append(kept.decode("utf-8", "ignore"))
+        kept = encoded[: self._left].decode("utf-8", "ignore")
+        self._left -= min(self._left, len(encoded))
+        self._dropped += len(encoded) - len(kept.encode())
+        if kept:
+            self._texts.append(kept)
         self._written.set()
 
     async def _passing_on(self) -> None:

@@ -1,0 +1,149 @@
+"""A child process with everything that it has started: one group, watched and ended as one."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, cast
+
+from . import Stop
+
+STDOUT, STDERR = 1, 2
+STDERR_BYTES = 4096
+POLL_SECONDS = 0.02
+DRAIN_SECONDS = 0.5
+AFTER_KILL_SECONDS = 2.0
+HAS_PROC = Path("/proc/self/stat").exists()
+
+
+class ChildProcess(asyncio.SubprocessProtocol):
+    """A child in a session of its own; what it starts belongs to its group, unless it leaves it.
+
+    asyncio's `Process.wait()` waits for the pipes as well in some versions, and a grandchild may
+    hold them open for ever; hence a protocol, which is told of the exit itself.
+    """
+
+    def __init__(self, receive: Callable[[bytes], None]) -> None:
+        self.stderr = bytearray()
+        """The end of what it wrote to stderr."""
+        self._receive = receive
+        self._exited = asyncio.Event()
+        self._drained = asyncio.Event()
+        self._open = {STDOUT, STDERR}
+
+    @classmethod
+    async def start(
+        cls,
+        argv: Sequence[str],
+        receive: Callable[[bytes], None],
+        *,
+        stdin: IO[bytes] | int,
+        env: Mapping[str, str],
+        cwd: Path | None = None,
+        pass_fds: Sequence[int] = (),
+    ) -> "ChildProcess":
+        """Starts `argv`; `receive` is called with what it writes to stdout, as it comes.
+
+        Raises:
+            OSError: the program or the folder cannot be used.
+        """
+        loop = asyncio.get_running_loop()
+        _, child = await loop.subprocess_exec(
+            lambda: cls(receive),
+            *argv,
+            stdin=stdin,
+            env=env,
+            cwd=cwd,
+            pass_fds=pass_fds,
+            start_new_session=True,
+        )
+        return child
+
+    async def ended(self) -> int:
+        """Its exit status, negative for a signal; nothing of its group is left then.
+
+        What it has left behind (`sleep 600 &`) would hold its stdout open and is ended with it.
+        """
+        await self._exited.wait()
+        await self._wait_for(self._drained, DRAIN_SECONDS)
+        await self.kill()
+        return self._transport.get_returncode() or 0
+
+    async def terminate(self, stop: Stop) -> None:
+        """TERM, then KILL after `stop.grace` seconds or as soon as `stop.force` is set."""
+        self._signal(signal.SIGTERM)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(stop.grace):
+                while self._alive and not stop.force.is_set():
+                    await self._wait_for(stop.force, POLL_SECONDS)
+        await self.kill()
+
+    async def kill(self) -> None:
+        """Ends what is left of the group, and lets go of its pipes."""
+        self._signal(signal.SIGKILL)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(AFTER_KILL_SECONDS):
+                while self._alive:  # noqa: ASYNC110  # a group tells nobody that it is empty
+                    await asyncio.sleep(POLL_SECONDS)
+        await self._wait_for(self._drained, DRAIN_SECONDS)
+        self._transport.close()
+
+    @property
+    def _alive(self) -> bool:
+        """Whether anything of the group still runs."""
+        try:
+            os.killpg(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            return True
+        if not (HAS_PROC and self._exited.is_set()):
+            return True
+        return any(_runs(stat, self.pid) for stat in _processes())
+
+    def _signal(self, number: signal.Signals) -> None:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, number)
+
+    async def _wait_for(self, event: asyncio.Event, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await event.wait()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.SubprocessTransport", transport)
+        self.pid = self._transport.get_pid()
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        if fd == STDOUT:
+            self._receive(data)
+        else:
+            self.stderr += data
+            del self.stderr[:-STDERR_BYTES]
+
+    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
+        self._open.discard(fd)
+        if not self._open:
+            self._drained.set()
+
+    def process_exited(self) -> None:
+        self._exited.set()
+
+
+def _processes() -> Iterator[str]:
+    """What `/proc/<pid>/stat` says of every process: proc(5)."""
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            yield entry.read_text(errors="replace")
+
+
+def _runs(stat: str, group: int) -> bool:
+    """Whether a process is of the group and no zombie.
+
+    A zombie runs no more, but stays in its group until its parent reaps it, which the first process
+    of a container may never do.
+    """
+    state, _, of_group = stat.rpartition(")")[2].split()[:3]
+    return int(of_group) == group and state not in "ZX"
