@@ -10,6 +10,7 @@
     ├── CapacityReached   CAPACITY        a bound is reached; try again later
     ├── Unavailable       UNAVAILABLE     the server is stopping, or what it needs is away
     ├── Forbidden         FORBIDDEN       the caller may not do this
+    ├── PipelineFileError (internal)      a file is no pipeline; lives in core/pipeline_file.py
     ├── IllegalMove       (internal)      an event that the state machine does not allow
     └── StageError        (internal)      a stage failed; it becomes the execution's error
         └── StageTimeout

@@ -4,6 +4,7 @@ The keys are camelCase, as in the files of the old system (section 5.1 of the RE
 """
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
@@ -15,22 +16,26 @@ from pydantic import (
     Tag,
     field_validator,
 )
-from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
+
+from .definition import (
+    Conditions,
+    Definition,
+    Identifier,
+    Milliseconds,
+    ModelDefinition,
+    OutputDefinition,
+    PromptDefinition,
+    Reference,
+)
+from .pipeline_head import PipelineHead, PipelineSettings
 
 MAX_OUTPUT_BYTES = 1 << 20
 
-Identifier: TypeAlias = Annotated[
-    str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)
-]
-Milliseconds: TypeAlias = Annotated[int, Field(gt=0)]
+PROMPT_TIMEOUT_MS = 60_000
 
-
-class Definition(BaseModel):
-    """The base of everything that a pipeline file holds: frozen, and a wrong key is an error."""
-
-    model_config = ConfigDict(
-        alias_generator=to_camel, extra="forbid", frozen=True, populate_by_name=True
-    )
+# The key that tells what kind a stage is of.
+KINDS = {"command": "command", "call": "python", "model": "prompt", "prompt": "prompt"}
 
 
 class StageDefinition(Definition):
@@ -50,10 +55,21 @@ class StageDefinition(Definition):
     """Before the second attempt; doubled before each further one, 30 s at most."""
     max_output_bytes: int = Field(default=MAX_OUTPUT_BYTES, gt=0, le=64 * MAX_OUTPUT_BYTES)
     """What is kept of its output; what comes after that is counted and dropped."""
+    input: str | None = None
+    """A template for what the stage is given; None: what the stage before handed over."""
+    output: OutputDefinition | None = None
+    """How what it comes to is read; None: it is handed over as it is."""
+    conditions: Conditions | None = None
 
     @property
     def title(self) -> str:
         return self.name or self.id
+
+    def references(self) -> Iterator[Reference]:
+        """The places that name other stages."""
+        if self.conditions is not None:
+            for place, id, earlier in self.conditions.references():
+                yield Reference(("conditions", *place), id, earlier)
 
 
 class CommandStage(StageDefinition):
@@ -80,44 +96,52 @@ class PythonStage(StageDefinition):
     """`package.module:function`, imported from the pipeline file's folder or the environment."""
 
 
+class PromptStage(StageDefinition):
+    """A question to a language model: the answer's text is the output."""
+
+    kind = "prompt"
+
+    type: Literal["analyze", "structure", "enhance", "validate", "test", "iterate", "custom"] = (
+        "custom"
+    )
+    """To be read by people; it does nothing."""
+    model: ModelDefinition
+    prompt: PromptDefinition
+    timeout_ms: Milliseconds = PROMPT_TIMEOUT_MS
+    """0, in an old file, is the default."""
+    retry_count: int = Field(default=2, ge=0, le=5)
+
+    def references(self) -> Iterator[Reference]:
+        for place, id, earlier in self.prompt.references():
+            yield Reference(("prompt", *place), id, earlier)
+        yield from super().references()
+
+    @field_validator("timeout_ms", mode="before")
+    @classmethod
+    def _zero_is_the_default(cls, timeout_ms: Any) -> Any:
+        return PROMPT_TIMEOUT_MS if timeout_ms == 0 else timeout_ms
+
+
 def _kind(stage: Any) -> str | None:
     if isinstance(stage, StageDefinition):
         return stage.kind
-    for key, kind in (("command", "command"), ("call", "python")):
+    for key, kind in KINDS.items():
         if isinstance(stage, dict) and key in stage:
             return kind
     return None
 
 
 Stage: TypeAlias = Annotated[
-    Annotated[CommandStage, Tag("command")] | Annotated[PythonStage, Tag("python")],
+    Annotated[CommandStage, Tag("command")]
+    | Annotated[PythonStage, Tag("python")]
+    | Annotated[PromptStage, Tag("prompt")],
     Discriminator(
         _kind,
         custom_error_type="stage_kind",
-        custom_error_message="a stage needs `command` (a list) or `call` (package.module:function)",
+        custom_error_message="a stage needs `command` (a list), or "
+        "`call` (package.module:function), or `model` and `prompt`",
     ),
 ]
-
-
-class PipelineSettings(Definition):
-    """How a pipeline's executions run."""
-
-    continue_on_error: bool = False
-    """A failed stage is recorded and the next one runs."""
-    timeout_ms: Milliseconds | None = None
-    """For the whole execution; None: as long as it takes."""
-    max_concurrent: int | None = Field(default=None, gt=0)
-    """How many executions of this pipeline run at a time; None: the server's limit."""
-
-
-class PipelineHead(Definition):
-    """Who a pipeline is."""
-
-    id: Identifier
-    name: str = Field(min_length=1)
-    version: str = Field(pattern=r"^\d+\.\d+\.\d+$")
-    description: str | None = None
-    settings: PipelineSettings = PipelineSettings()
 
 
 class PipelineFile(Definition):
@@ -131,8 +155,33 @@ class PipelineFile(Definition):
     def _ids_are_unique(cls, stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
         counted = Counter(stage.id for stage in stages)
         if twice := [id for id, count in counted.items() if count > 1]:
-            raise ValueError(f"two stages have the id {', '.join(map(repr, twice))}")
+            raise PydanticCustomError(
+                "stage_ids", "two stages have the id {ids}", {"ids": ", ".join(map(repr, twice))}
+            )
         return stages
+
+    @field_validator("stages")
+    @classmethod
+    def _references_lead_somewhere(cls, stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
+        if loose := dict(_loose_references(stages)):
+            said = (f"{'.'.join(map(str, place))}: {reason}" for place, reason in loose.items())
+            raise PydanticCustomError(
+                "stage_references", "{said}", {"said": "; ".join(said), "places": loose}
+            )
+        return stages
+
+
+def _loose_references(
+    stages: Sequence[StageDefinition],
+) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """The places that name a stage which is not there, or not there yet, and what is wrong."""
+    indexes = {stage.id: index for index, stage in enumerate(stages)}
+    for index, stage in enumerate(stages):
+        for place, id, earlier in stage.references():
+            if id not in indexes:
+                yield ("stages", index, *place), f'there is no stage "{id}"'
+            elif earlier and indexes[id] >= index:
+                yield ("stages", index, *place), f'stage "{id}" does not run before this one'
 
 
 class Pipeline(BaseModel):
