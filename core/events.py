@@ -112,6 +112,8 @@ class Ended(Event):
     error: Failure | None = None
 
     def after(self, execution: Execution) -> Execution:
+        if not self.status.terminal:
+            raise IllegalMove(f"{execution.id} cannot end as {self.status}")
         if execution.status is Status.CANCELLING:
             return _cancelled(execution, self.at)
         ended = replace(
@@ -274,8 +276,8 @@ def _cancelled(execution: Execution, at: int) -> Execution:
 
 def _closed(execution: Execution, at: int, status: StageStatus, error: Failure | None) -> Execution:
     """No stage of an ended execution is left on RUNNING."""
-    running = execution.running_stage
-    if running is None:
-        return execution
-    stage = replace(execution.stages[running], status=status, ended_at=at, error=error)
-    return execution.with_stage(running, stage)
+    for index, stage in enumerate(execution.stages):
+        if stage.status is StageStatus.RUNNING:
+            closed = replace(stage, status=status, ended_at=at, error=error or stage.error)
+            execution = execution.with_stage(index, closed)
+    return execution

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
-
+from .attempt import attempt
 from .clock import Clock
+from .conditions import exits_early, skip_reason
 from .engines import Sink
 from .errors import StageError, StageTimeout
 from .events import (
@@ -19,12 +19,12 @@ from .events import (
     StageFailed,
     StageOutput,
     StageRetrying,
+    StageSkipped,
     StageStarted,
 )
 from .model import JSON, EndReason, Execution, Failure, StageStatus, Status
 from .pipeline import Pipeline, StageDefinition
 from .stages import StageCall, StageResult, StageRunner, Stop
-from .stages.emitter import Emitter
 
 logger = logging.getLogger("runcast.executor")
 
@@ -47,6 +47,33 @@ class _Course:
     def id(self) -> str:
         return self.execution.id
 
+    def takes_over(self, index: int) -> bool:
+        """Whether the execution brings the stage along, completed or skipped by an earlier one."""
+        stage = self.execution.stages[index]
+        if stage.status is StageStatus.COMPLETED:
+            self.hand_over(stage.id, stage.value)
+        return stage.status in (StageStatus.COMPLETED, StageStatus.SKIPPED)
+
+    def hand_over(self, stage_id: str, value: JSON) -> None:
+        """What a stage came to goes to the next one, and to all that name it."""
+        self.value = self.outputs[stage_id] = value
+
+    def call(self, stage: StageDefinition, number: int) -> StageCall[StageDefinition]:
+        """The attempt of that number at a stage."""
+        return StageCall(
+            execution_id=self.id,
+            stage=stage,
+            attempt=number,
+            input=self.value,
+            pipeline_input=self.execution.input,
+            outputs=dict(self.outputs),
+            folder=self.pipeline.folder,
+            emit=lambda text: None,
+            stop=self.stop,
+            execution_mode=self.execution.options.execution_mode,
+            cli_tool=self.execution.options.cli_tool,
+        )
+
 
 class PipelineExecutor:
     """Knows a runner for each kind of stage. Holds no state of its own between executions."""
@@ -68,54 +95,53 @@ class PipelineExecutor:
 
     async def _outcome(self, course: _Course) -> Ended:
         limit = _shortest(course.pipeline.settings.timeout_ms, course.execution.options.timeout_ms)
+        scope = asyncio.timeout(None if limit is None else limit / 1000)
         try:
-            async with asyncio.timeout(None if limit is None else limit / 1000):
+            async with scope:
                 return await self._stages(course)
-        except TimeoutError:
-            error = Failure("Timeout", f"the execution took longer than {limit} ms")
-            return self._failed(course, EndReason.TIMEOUT, error)
         except asyncio.CancelledError:
             return self._failed(course, EndReason.SERVER_SHUTDOWN, SHUTDOWN)
         except Exception as error:
+            if isinstance(error, TimeoutError) and scope.expired():
+                late = Failure("Timeout", f"the execution took longer than {limit} ms")
+                return self._failed(course, EndReason.TIMEOUT, late)
             logger.exception("execution %s: a stage runner itself failed", course.id)
             internal = Failure("InternalError", f"{type(error).__name__} in the stage runner")
             return self._failed(course, EndReason.STAGE_ERROR, internal)
 
     async def _stages(self, course: _Course) -> Ended:
+        settings, stages = course.pipeline.settings, course.pipeline.stages
         failure = None
-        for index, stage in enumerate(course.pipeline.stages):
-            before = course.execution.stages[index]
+        for index, stage in enumerate(stages):
+            if course.takes_over(index):
+                continue
+            reason = skip_reason(stages, index, course.execution.input, course.outputs)
+            if reason is not None:
+                await course.sink(StageSkipped(course.id, self._clock.now(), index, reason))
+                continue
             try:
-                if before.status is StageStatus.COMPLETED:
-                    course.value = before.value
-                else:
-                    course.value = await self._stage(course, index, stage)
+                course.hand_over(stage.id, await self._stage(course, index, stage))
             except StageError as error:
                 failure = _failure(error, stage)
-                if not course.pipeline.settings.continue_on_error:
+                if not settings.continue_on_error:
                     timed_out = isinstance(error, StageTimeout)
-                    reason = EndReason.TIMEOUT if timed_out else EndReason.STAGE_ERROR
-                    return self._failed(course, reason, failure)
-            else:
-                course.outputs[stage.id] = course.value
+                    ended = EndReason.TIMEOUT if timed_out else EndReason.STAGE_ERROR
+                    return self._failed(course, ended, failure)
+                continue
+            if settings.enable_early_exit and exits_early(stage, course.value):
+                return self._completed(course, EndReason.EARLY_EXIT)
         if failure is not None and not course.outputs:
             return self._failed(course, EndReason.STAGE_ERROR, failure)
-        return Ended(
-            course.id,
-            self._clock.now(),
-            Status.COMPLETED,
-            EndReason.FINISHED,
-            output=course.value,
-        )
+        return self._completed(course, EndReason.FINISHED)
 
     async def _stage(self, course: _Course, index: int, stage: StageDefinition) -> JSON:
-        for attempt in range(1, stage.retry_count + 2):
-            started = StageStarted(course.id, self._clock.now(), index, attempt)
+        for number in range(1, stage.retry_count + 2):
+            started = StageStarted(course.id, self._clock.now(), index, number)
             await course.sink(started)
             try:
-                result = await self._attempt(course, index, stage, attempt)
+                result = await self._attempt(course, index, stage, number)
             except StageError as error:
-                await self._tell_failure(course, index, stage, attempt, error)
+                await self._tell_failure(course, index, stage, number, error)
             except asyncio.CancelledError:
                 await course.sink(StageCancelled(course.id, self._clock.now(), index))
                 raise
@@ -128,15 +154,15 @@ class PipelineExecutor:
         raise AssertionError("the last attempt either returns or raises")
 
     async def _tell_failure(
-        self, course: _Course, index: int, stage: StageDefinition, attempt: int, error: StageError
+        self, course: _Course, index: int, stage: StageDefinition, number: int, error: StageError
     ) -> None:
         """Waits for the next attempt, or raises the error if there is none."""
         failure, now = _failure(error, stage), self._clock.now()
-        if attempt > stage.retry_count or not error.retryable:
+        if number > stage.retry_count or not error.retryable:
             await course.sink(StageFailed(course.id, now, index, failure))
             raise error
         await course.sink(StageRetrying(course.id, now, index, failure))
-        backoff = stage.retry_delay_ms / 1000 * 2 ** (attempt - 1)
+        backoff = stage.retry_delay_ms / 1000 * 2 ** (number - 1)
         try:
             await self._clock.sleep(min(backoff, LONGEST_BACKOFF_SECONDS))
         except asyncio.CancelledError:
@@ -144,49 +170,20 @@ class PipelineExecutor:
             raise
 
     async def _attempt(
-        self, course: _Course, index: int, stage: StageDefinition, attempt: int
+        self, course: _Course, index: int, stage: StageDefinition, number: int
     ) -> StageResult:
         async def publish(text: str, dropped: int) -> None:
             now = self._clock.now()
             await course.sink(StageOutput(course.id, now, index, text, dropped))
 
-        async with Emitter(publish, stage.max_output_bytes) as emitter:
-            call = StageCall(
-                execution_id=course.id,
-                stage=stage,
-                attempt=attempt,
-                input=course.value,
-                pipeline_input=course.execution.input,
-                outputs=dict(course.outputs),
-                folder=course.pipeline.folder,
-                emit=emitter.emit,
-                stop=course.stop,
-            )
-            result = await self._within_its_time(call)
-            if emitter.silent:
-                emitter.emit(as_text(result.value))
-        return result
+        return await attempt(self._runners[stage.kind], course.call(stage, number), publish)
 
-    async def _within_its_time(self, call: StageCall[StageDefinition]) -> StageResult:
-        limit = call.stage.timeout_ms
-        runner = self._runners[call.stage.kind]
-        try:
-            async with asyncio.timeout(None if limit is None else limit / 1000) as scope:
-                return await runner.run(call)
-        except TimeoutError:
-            if not scope.expired():
-                raise
-            raise StageTimeout(f"stage {call.stage.id} took longer than {limit} ms") from None
+    def _completed(self, course: _Course, reason: EndReason) -> Ended:
+        output = course.value if course.outputs else None
+        return Ended(course.id, self._clock.now(), Status.COMPLETED, reason, output=output)
 
     def _failed(self, course: _Course, reason: EndReason, error: Failure) -> Ended:
         return Ended(course.id, self._clock.now(), Status.FAILED, reason, error=error)
-
-
-def as_text(value: JSON) -> str:
-    """A stage's value as a person reads it: text as it is, JSON with an indent of 2."""
-    if isinstance(value, str):
-        return value
-    return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
 
 
 def _failure(error: StageError, stage: StageDefinition) -> Failure:

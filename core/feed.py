@@ -4,12 +4,13 @@ from collections.abc import AsyncGenerator, Iterator
 
 from .clock import Clock
 from .cursor import Cursor
+from .errors import NotFound
 from .events import ChangeKind
 from .filter import ExecutionFilter
 from .hub import Change, Hub
 from .listing import ListChange, ListChangeKind, ListHub, Mirror
 from .model import Execution
-from .store import Store
+from .store import Held, Store
 
 
 class Feed:
@@ -44,10 +45,13 @@ class Feed:
         self._hub.close()
         self._list_hub.close()
 
-    async def watch(self, now: Execution, after: Cursor | None) -> AsyncGenerator[Change, None]:
+    async def watch(self, execution_id: str, after: Cursor | None) -> AsyncGenerator[Change, None]:
         """See `ExecutionManager.watch`."""
-        with self._hub.watching(now.id) as watcher:
-            now = self._store.get(now.id) or now
+        with self._hub.watching(execution_id) as watcher:
+            now = self._store.get(execution_id)
+            # It may have left since the reader asked: a generator begins when it is first read.
+            if now is None:
+                raise NotFound("Execution not found", path=["id"])
             for change in self._so_far(now, after):
                 yield change
             while not now.status.terminal:
@@ -85,33 +89,32 @@ class Feed:
 
     def _list_so_far(self, mirror: Mirror, after: Cursor | None) -> list[ListChange]:
         matching = [one for one in self._store.oldest_first() if mirror.take(one, held=True)]
+        counts = mirror.counts
+        caught_up = ListChange(ListChangeKind.CAUGHT_UP, None, counts, self._store.version)
         since = None
         if after is not None and after.epoch == self._epoch:
             since = self._store.list_since(after.sequence)
-        # Until CAUGHT_UP is out, a reader that breaks off has to begin where it began now.
-        begun = 0
-        told: list[tuple[ListChangeKind, Execution | None]] = []
         if after is not None and since is not None:
-            begun = after.sequence
-            told += _news(mirror, since.entered, since.updated)
-        else:
-            if after is not None:
-                told.append((ListChangeKind.RESET, None))
-            told += [(ListChangeKind.ENTERED, one) for one in matching]
-        counts = mirror.counts
-        news = [ListChange(kind, one, counts, begun) for kind, one in told]
-        return [*news, ListChange(ListChangeKind.CAUGHT_UP, None, counts, self._store.version)]
+            return [*_news(mirror, since, after.sequence), caught_up]
+        # A reader that breaks off before CAUGHT_UP has seen a part, and has to begin anew.
+        entered = [ListChange(ListChangeKind.ENTERED, one, counts, 0) for one in matching]
+        if after is not None:
+            entered.insert(0, ListChange(ListChangeKind.RESET, None, counts, 0))
+        return [*entered, caught_up]
 
 
-def _news(
-    mirror: Mirror, entered: tuple[Execution, ...], updated: tuple[Execution, ...]
-) -> Iterator[tuple[ListChangeKind, Execution]]:
-    """What has changed for a reader that has seen the list before.
+def _news(mirror: Mirror, changed: list[Held], version: int) -> Iterator[ListChange]:
+    """What has changed for a reader that has seen the list as it was at `version`.
 
-    Whether it had seen an execution in it is not known: LEFT may name one that it never saw.
+    Whether it had seen an execution in it is not known: UPDATED and LEFT may name one that it
+    never saw. In the order of the changes, so that it can break off after each of them.
     """
-    for one in entered:
-        if mirror.lists(one):
-            yield ListChangeKind.ENTERED, one
-    for one in updated:
-        yield ListChangeKind.UPDATED if mirror.lists(one) else ListChangeKind.LEFT, one
+    for held in changed:
+        if mirror.lists(held.execution):
+            is_new = held.entered > version
+            kind = ListChangeKind.ENTERED if is_new else ListChangeKind.UPDATED
+        elif held.entered <= version and mirror.may_list(held.execution):
+            kind = ListChangeKind.LEFT
+        else:
+            continue
+        yield ListChange(kind, held.execution, mirror.counts, held.changed)

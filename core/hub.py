@@ -96,6 +96,7 @@ class Hub:
     def __init__(self, watcher_limit: int = WATCHER_LIMIT) -> None:
         self._watchers: dict[str, set[Watcher]] = {}
         self._limit = watcher_limit
+        self._closed = False
 
     def __len__(self) -> int:
         return sum(map(len, self._watchers.values()))
@@ -104,6 +105,8 @@ class Hub:
     def watching(self, execution_id: str) -> Iterator[Watcher]:
         """Everything that is published from now on reaches the watcher, until the block is left."""
         watcher = Watcher(self._limit)
+        if self._closed:
+            watcher.close()
         watchers = self._watchers.setdefault(execution_id, set())
         watchers.add(watcher)
         try:
@@ -118,7 +121,8 @@ class Hub:
             watcher.push(change)
 
     def close(self) -> None:
-        """Every watcher ends once it has read what it has."""
+        """Every watcher, also one that comes later, ends once it has read what it has."""
+        self._closed = True
         for watchers in self._watchers.values():
             for watcher in watchers:
                 watcher.close()

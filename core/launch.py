@@ -1,12 +1,15 @@
 """How a new execution begins: its id, its metadata, and its stages as they are before they run."""
 
 import secrets
+from dataclasses import replace
 
 from .errors import Conflict, NotFound
-from .model import Execution, StageRun, StageStatus, preview
+from .model import Execution, StageRun, StageStatus, Usage
 from .pipeline import Pipeline
 from .request import StartRequest
+from .text import beginning
 
+PREVIEW_UNITS = 100
 BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -19,7 +22,7 @@ def launched(
         pipeline_id=pipeline.id,
         pipeline_name=pipeline.name,
         input=request.input,
-        input_preview=preview(request.input),
+        input_preview=beginning(request.input, PREVIEW_UNITS),
         started_at=now,
         stages=stages,
         labels=request.labels,
@@ -36,18 +39,20 @@ def pending(pipeline: Pipeline) -> tuple[StageRun, ...]:
 def taken_over(
     old: Execution, stages: tuple[StageRun, ...], from_stage: str
 ) -> tuple[StageRun, ...]:
-    """The same, with the stages before `from_stage` as an older execution has completed them.
+    """The same, with the stages before `from_stage` as an older execution has left them.
+
+    What they have used counts there and not again.
 
     Raises:
         NotFound: there is no such stage.
-        Conflict: the older execution has not completed one of those before it.
+        Conflict: the older execution has neither completed nor skipped one of those before it.
     """
     ids = [stage.id for stage in stages]
     if from_stage not in ids:
         raise NotFound(
             f"the pipeline has no stage {from_stage!r}: it has {', '.join(ids)}", path=["fromStage"]
         )
-    done = {stage.id: stage for stage in old.stages if stage.status is StageStatus.COMPLETED}
+    done = {stage.id: replace(stage, usage=Usage()) for stage in old.stages if _is_done(stage)}
     before = ids[: ids.index(from_stage)]
     if missing := [id for id in before if id not in done]:
         raise Conflict(
@@ -56,6 +61,10 @@ def taken_over(
             path=["fromStage"],
         )
     return (*(done[id] for id in before), *stages[len(before) :])
+
+
+def _is_done(stage: StageRun) -> bool:
+    return stage.status in (StageStatus.COMPLETED, StageStatus.SKIPPED)
 
 
 def _random_word() -> str:

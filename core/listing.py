@@ -39,13 +39,15 @@ class Dirty:
     version: int
     execution: Execution
     held: bool
+    unknown: bool
+    """It has come since the reader last looked."""
 
 
 class ListWatcher:
     """Which executions have changed since the reader last looked.
 
     Keyed by execution and not a queue of changes: a slow reader gets the latest state of each,
-    once, and never costs more than one entry for each.
+    once, and never costs more than one entry for each that is held, or that it was told of.
     """
 
     __slots__ = ("_closed", "_dirty", "_ready")
@@ -56,8 +58,11 @@ class ListWatcher:
         self._closed = False
 
     def push(self, execution: Execution, version: int, *, held: bool) -> None:
-        dirty = self._dirty.setdefault(execution.id, Dirty(version, execution, held))
+        unknown = execution.sequence == 1
+        dirty = self._dirty.setdefault(execution.id, Dirty(version, execution, held, unknown))
         dirty.execution, dirty.held = execution, held
+        if dirty.unknown and not held:
+            del self._dirty[execution.id]
         self._ready.set()
 
     def close(self) -> None:
@@ -85,6 +90,7 @@ class ListHub:
 
     def __init__(self) -> None:
         self._watchers: set[ListWatcher] = set()
+        self._closed = False
 
     def __len__(self) -> int:
         return len(self._watchers)
@@ -93,6 +99,8 @@ class ListHub:
     def watching(self) -> Iterator[ListWatcher]:
         """Everything that changes from now on reaches the watcher, until the block is left."""
         watcher = ListWatcher()
+        if self._closed:
+            watcher.close()
         self._watchers.add(watcher)
         try:
             yield watcher
@@ -104,6 +112,8 @@ class ListHub:
             watcher.push(execution, version, held=held)
 
     def close(self) -> None:
+        """Every watcher, also one that comes later, ends once it has read what it has."""
+        self._closed = True
         for watcher in self._watchers:
             watcher.close()
 
@@ -136,6 +146,10 @@ class Mirror:
     def lists(self, execution: Execution) -> bool:
         """Whether the execution is in the reader's list."""
         return execution.id in self._listed
+
+    def may_list(self, execution: Execution) -> bool:
+        """Whether nothing but its status can keep the execution out of the reader's list."""
+        return execution.id in self._counted
 
     def _count(self, execution: Execution, counted: bool) -> None:
         before = self._counted.pop(execution.id, None)

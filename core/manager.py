@@ -78,12 +78,15 @@ class ExecutionManager:
         await asyncio.wait([self._sweeper])
 
     async def close(self, grace: float) -> None:
-        """Starts nothing more, gives what runs `grace` seconds, then ends it and every watch."""
-        if self.closing:
-            return
+        """Starts nothing more, gives what runs `grace` seconds, then ends it and every watch.
+
+        A further call, with less grace, hastens the end; each returns when it has come.
+        """
         self.closing = True
-        await self.engine.close(grace)
-        self._feed.close()
+        try:
+            await self.engine.close(grace)
+        finally:
+            self._feed.close()
 
     # Reading
 
@@ -203,8 +206,8 @@ class ExecutionManager:
             NotFound: no such execution.
             InvalidInput: `after` is not a cursor.
         """
-        now = self.get(execution_id)
-        return self._feed.watch(now, None if after is None else Cursor.parse(after))
+        self.get(execution_id)
+        return self._feed.watch(execution_id, None if after is None else Cursor.parse(after))
 
     def watch_list(
         self, filter: ExecutionFilter = EVERYTHING, after: str | None = None
@@ -212,7 +215,8 @@ class ExecutionManager:
         """ENTERED for each that matches, CAUGHT_UP, then what happens to the list.
 
         With `after`, the cursor of an earlier change, only what is new since then is told before
-        CAUGHT_UP, or RESET and everything if that is no longer known.
+        CAUGHT_UP, or RESET and everything if that is no longer known. What is new may be UPDATED
+        or LEFT for an execution that the reader has not seen in its list.
 
         Raises:
             InvalidInput: `after` is not a cursor.
@@ -254,7 +258,7 @@ class ExecutionManager:
 
     async def _sweeping(self) -> None:
         while True:
-            if not self._leaving:
+            while not self._leaving:
                 self._someone_leaves.clear()
                 await self._someone_leaves.wait()
             await self.clock.sleep(self._leaving[0][0] - self.clock.monotonic())

@@ -104,6 +104,9 @@ class RunOptions:
 
     timeout_ms: int | None = None
     execution_mode: str | None = None
+    """How prompt stages reach their model: `api` or `cli`."""
+    cli_tool: str | None = None
+    """Which command `cli` uses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,20 +194,3 @@ class Execution:
         """The same execution with another value for one stage."""
         stages = (*self.stages[:index], stage, *self.stages[index + 1 :])
         return replace(self, stages=stages)
-
-
-PREVIEW_UNITS = 100
-
-
-def preview(text: str) -> str:
-    """The first 100 UTF-16 units of a text at most, never half a character.
-
-    Source: section 1.6 of the REST contract. Both `len()` in Python and `.length` in JavaScript
-    are then at most 100, and `text.startswith(preview(text))` holds.
-    """
-    units = 0
-    for index, character in enumerate(text[:PREVIEW_UNITS]):
-        units += 2 if ord(character) > 0xFFFF else 1
-        if units > PREVIEW_UNITS:
-            return text[:index]
-    return text[:PREVIEW_UNITS]

@@ -7,20 +7,13 @@ from dataclasses import dataclass, field
 
 from .errors import InvalidInput
 from .model import RunOptions
+from .text import trimmed
 
 MAX_INPUT_BYTES = 1 << 20
 MAX_LABELS = 32
 MAX_LABEL_CHARACTERS = 200
 MAX_KEY_CHARACTERS = 200
 LONGEST_TIMEOUT_MS = 2**31 - 1
-MODES = ("api", "cli")
-
-# What JavaScript's String.trim removes (ECMA-262, WhiteSpace and LineTerminator); Python's strip()
-# leaves U+FEFF and takes U+001C to U+001F. Source: section 1.6 of the REST contract.
-_JS_WHITE_SPACE = (
-    "\t\n\v\f\r \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
-    "\u2028\u2029\u202f\u205f\u3000\ufeff"
-)
 
 INPUT_REQUIRED = "Input is required and must be a non-empty string"
 
@@ -45,6 +38,7 @@ class StartRequest:
         labels: Sequence[tuple[str, str]] = (),
         timeout_ms: int | None = None,
         execution_mode: str | None = None,
+        cli_tool: str | None = None,
         idempotency_key: str | None = None,
     ) -> "StartRequest":
         """The request that a caller's words make.
@@ -56,7 +50,7 @@ class StartRequest:
             pipeline_id,
             _checked_input(input),
             _checked_labels(labels),
-            RunOptions(_checked_timeout(timeout_ms), _checked_mode(execution_mode)),
+            RunOptions(_checked_timeout(timeout_ms), execution_mode, cli_tool),
             _checked_key(idempotency_key),
         )
 
@@ -65,16 +59,17 @@ class StartRequest:
         said = [
             self.pipeline_id,
             self.input,
-            self.labels,
+            sorted(self.labels),
             self.options.timeout_ms,
             self.options.execution_mode,
+            self.options.cli_tool,
             self.retry_of,
         ]
         return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 
 
 def _checked_input(input: object) -> str:
-    text = input.strip(_JS_WHITE_SPACE) if isinstance(input, str) else ""
+    text = trimmed(input) if isinstance(input, str) else ""
     if not text:
         raise InvalidInput(INPUT_REQUIRED, path=["input"])
     try:
@@ -112,15 +107,6 @@ def _checked_timeout(timeout_ms: int | None) -> int | None:
             path=["options", "timeoutMs"],
         )
     return timeout_ms
-
-
-def _checked_mode(mode: str | None) -> str | None:
-    if mode is not None and mode not in MODES:
-        raise InvalidInput(
-            f"unknown executionMode {mode!r}: use one of {', '.join(MODES)}",
-            path=["options", "executionMode"],
-        )
-    return mode
 
 
 def _checked_key(key: str | None) -> str | None:

@@ -21,14 +21,6 @@ class Held:
     changed: int
 
 
-@dataclass(frozen=True, slots=True)
-class Catchup:
-    """Who has come and who has changed since some version of the list, oldest change first."""
-
-    entered: tuple[Execution, ...]
-    updated: tuple[Execution, ...]
-
-
 @dataclass(slots=True)
 class Store:
     """Executions by id, in the order in which they were started.
@@ -38,9 +30,10 @@ class Store:
     """
 
     ring_size: int = RING_SIZE
-    version: int = 0
+    version: int = 1
+    """0 is the version of a reader that has not seen a whole list yet; nothing is known of it."""
     _held: dict[str, Held] = field(default_factory=dict)
-    _departed: int = 0
+    _departed: int = 1
     """The version at which an execution last left. Nothing of those that left is kept."""
 
     def __len__(self) -> int:
@@ -88,15 +81,12 @@ class Store:
             return None
         return [change for change in held.ring if change.execution.sequence > sequence]
 
-    def list_since(self, version: int) -> Catchup | None:
-        """What has happened to the list after `version`; None if something has left it since."""
+    def list_since(self, version: int) -> list[Held] | None:
+        """What has come or changed after `version`, oldest change first.
+
+        None if something has left the list since, or no list had that version.
+        """
         if not self._departed <= version <= self.version:
             return None
-        changed = sorted(
-            (held for held in self._held.values() if held.changed > version),
-            key=lambda held: held.changed,
-        )
-        return Catchup(
-            tuple(held.execution for held in changed if held.entered > version),
-            tuple(held.execution for held in changed if held.entered <= version),
-        )
+        changed = (held for held in self._held.values() if held.changed > version)
+        return sorted(changed, key=lambda held: held.changed)

@@ -1,9 +1,34 @@
 """What every test can ask for."""
 
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
 import pytest
+from server_process import ServerProcess, serving
 
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     """Async tests run on asyncio, which is what the server runs on."""
     return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """One server for each worker of the test run, for tests that need no flags of their own."""
+    folder = tmp_path_factory.mktemp("server")
+    with serving(folder, "--max-concurrent", "300", "--grace", "1") as server:
+        yield server
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[..., ServerProcess]]:
+    """Starts a server with a test's own flags and variables; it ends with the test."""
+    with ExitStack() as stack:
+
+        def start(*flags: str, **environ: str) -> ServerProcess:
+            folder = tmp_path / f"server-{len(list(tmp_path.iterdir()))}"
+            return stack.enter_context(serving(folder, *flags, **environ))
+
+        yield start

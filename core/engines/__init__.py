@@ -34,4 +34,7 @@ class Engine(Protocol):
         """Has an execution stopped: its CancelRequested event reaches the sink first."""
 
     async def close(self, grace: float) -> None:
-        """Takes no more, ends what waits, gives what runs `grace` seconds and stops the rest."""
+        """Takes no more, ends what waits, gives what runs `grace` seconds and stops the rest.
+
+        Can be called again, with less grace, while an earlier call still waits.
+        """

@@ -3,13 +3,14 @@
 import asyncio
 import logging
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 
 from ..clock import Clock
-from ..errors import CapacityReached, Unavailable
+from ..errors import CapacityReached, RuncastError, Unavailable
 from ..events import CancelRequested, Ended, Submitted
 from ..executor import SHUTDOWN, PipelineExecutor
-from ..model import EndReason, Execution, Status
+from ..model import EndReason, Execution, Failure, Status
 from ..pipeline import Pipeline
 from ..stages import GRACE_SECONDS, Stop
 from . import Sink
@@ -65,7 +66,7 @@ class EmbeddedEngine:
         self._sink = sink
 
     async def submit(self, execution: Execution, pipeline: Pipeline) -> None:
-        self._check_capacity()
+        self._check_capacity(pipeline)
         run = _Run(execution, pipeline, Stop(grace=self._grace))
         self._waiting[execution.id] = run
         await self._sink(Submitted(execution.id, execution.started_at, execution))
@@ -85,51 +86,66 @@ class EmbeddedEngine:
         self._closing = True
         waiting, self._waiting = self._waiting, {}
         for run in waiting.values():
-            id, now = run.execution.id, self._clock.now()
-            await self._sink(
-                Ended(id, now, Status.FAILED, EndReason.SERVER_SHUTDOWN, error=SHUTDOWN)
-            )
+            await self._fail(run, EndReason.SERVER_SHUTDOWN, SHUTDOWN)
         await self._settle(grace)
         for run in self._running.values():
             run.cancel()
-        # A coroutine that refuses to end cannot be ended; the process does not wait for it.
         await self._settle(self._grace + 1)
+        # A coroutine that refuses to end cannot be ended; nobody waits for it.
+        for run in list(self._running.values()):
+            await self._fail(run, EndReason.SERVER_SHUTDOWN, SHUTDOWN)
 
     async def _settle(self, seconds: float) -> None:
         await asyncio.sleep(0)
         if tasks := [run.task for run in self._running.values() if run.task]:
             await asyncio.wait(tasks, timeout=seconds)
 
-    def _check_capacity(self) -> None:
+    async def _fail(self, run: _Run, reason: EndReason, error: Failure) -> None:
+        id, now = run.execution.id, self._clock.now()
+        with suppress(RuncastError):  # It may have ended already.
+            await self._sink(Ended(id, now, Status.FAILED, reason, error=error))
+
+    def _check_capacity(self, pipeline: Pipeline) -> None:
         if self._closing:
             raise Unavailable("the server is stopping and starts nothing any more")
-        if len(self._running) >= self._limit and len(self._waiting) >= self._queue:
+        has_room = _has_room(pipeline, self._of_pipeline()) and len(self._running) < self._limit
+        if not has_room and len(self._waiting) >= self._queue:
             raise CapacityReached(
                 f"{len(self._running)} executions run and {len(self._waiting)} wait, which is the "
                 "limit (--max-concurrent, --queue); try again when one has ended"
             )
 
     def _start_next(self) -> None:
-        of_pipeline = Counter(run.pipeline.id for run in self._running.values())
+        of_pipeline = self._of_pipeline()
         for id, run in list(self._waiting.items()):
             if len(self._running) >= self._limit:
                 return
-            own_limit = run.pipeline.settings.max_concurrent
-            if own_limit is not None and of_pipeline[run.pipeline.id] >= own_limit:
+            if not _has_room(run.pipeline, of_pipeline):
                 continue
             del self._waiting[id]
             self._running[id] = run
             of_pipeline[run.pipeline.id] += 1
             run.task = asyncio.create_task(self._run(run), name=id)
 
+    def _of_pipeline(self) -> Counter[str]:
+        return Counter(run.pipeline.id for run in self._running.values())
+
     async def _run(self, run: _Run) -> None:
         run.began = True
         try:
             if not run.dismissed:
                 await self._executor.run(run.execution, run.pipeline, self._sink, run.stop)
-        except Exception:
+        except Exception as error:
             logger.exception("execution %s: the executor itself failed", run.execution.id)
+            internal = Failure("InternalError", f"{type(error).__name__} in the executor")
+            await self._fail(run, EndReason.STAGE_ERROR, internal)
         finally:
             del self._running[run.execution.id]
             if not self._closing:
                 self._start_next()
+
+
+def _has_room(pipeline: Pipeline, running: Counter[str]) -> bool:
+    """Whether the pipeline's own limit lets one more of its executions run."""
+    own_limit = pipeline.settings.max_concurrent
+    return own_limit is None or running[pipeline.id] < own_limit

@@ -44,6 +44,10 @@ class StageCall(Generic[Definition]):
     emit: Callable[[str], None]
     """Puts out a piece of text, at once and without waiting. Only from the event loop."""
     stop: Stop
+    execution_mode: str | None = None
+    """How a prompt stage reaches its model: `api` or `cli`; None: as the environment allows."""
+    cli_tool: str | None = None
+    """Which command `cli` mode uses; None: the default one."""
 
 
 @dataclass(frozen=True, slots=True)

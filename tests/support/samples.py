@@ -1,0 +1,71 @@
+"""Pipelines, executions and requests, as small as a test needs them."""
+
+from pathlib import Path
+from typing import Any
+
+from runcast.core.engines import Sink
+from runcast.core.events import CancelRequested, Event, Submitted
+from runcast.core.launch import pending
+from runcast.core.model import Execution
+from runcast.core.pipeline import Pipeline, PipelineFile
+from runcast.core.request import StartRequest
+
+STAGES = ("one", "two")
+
+
+def a_pipeline(
+    *stages: str, id: str = "demo", settings: dict[str, Any] | None = None, **of_each: Any
+) -> Pipeline:
+    """A pipeline of python stages with these ids; `of_each` are keys that each of them has."""
+    content = {
+        "pipeline": {"id": id, "name": "Demo", "version": "1.0.0", "settings": settings or {}},
+        "stages": [{"id": one, "call": "demo:run", **of_each} for one in stages or STAGES],
+    }
+    definition = PipelineFile.model_validate(content)
+    return Pipeline(definition=definition, source=content, path=Path("demo.yaml"))
+
+
+def an_execution(id: str = "exec_1", *stages: str, **values: Any) -> Execution:
+    """An execution that has not begun, unless `values` say something else."""
+    defaults: dict[str, Any] = {
+        "pipeline_id": "demo",
+        "pipeline_name": "Demo",
+        "input": "hello",
+        "input_preview": "hello",
+        "started_at": 1000,
+        "stages": pending(a_pipeline(*stages)),
+    }
+    return Execution(id, **(defaults | values))
+
+
+def a_request(input: str = "hello", **values: Any) -> StartRequest:
+    return StartRequest.checked("demo", input, **values)
+
+
+class ScriptedEngine:
+    """Implements `Engine`. What happens to an execution is what the test says, event by event."""
+
+    name = "scripted"
+
+    def __init__(self) -> None:
+        self.refusal: Exception | None = None
+        self.graces: list[float] = []
+
+    async def open(self, sink: Sink) -> None:
+        self._sink = sink
+
+    async def submit(self, execution: Execution, pipeline: Pipeline) -> None:
+        if self.refusal is not None:
+            raise self.refusal
+        await self.say(Submitted(execution.id, execution.started_at, execution))
+
+    async def cancel(self, execution_id: str, reason: str | None, *, forced: bool) -> None:
+        await self.say(CancelRequested(execution_id, 2000, reason, forced))
+
+    async def close(self, grace: float) -> None:
+        self.graces.append(grace)
+
+    async def say(self, *events: Event) -> None:
+        """Tells the manager of events, without letting anything else run in between."""
+        for event in events:
+            await self._sink(event)
