@@ -1,0 +1,166 @@
+"""Starting, stopping, finding and following executions."""
+
+from collections import Counter
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from ..core.cursor import Cursor
+from ..core.errors import InvalidInput, NotFound, RuncastError
+from ..core.filter import EVERYTHING, ExecutionFilter
+from ..core.hub import Change
+from ..core.listing import ListChange
+from ..core.manager import Started
+from ..core.model import Execution, Status
+from ..core.page import Order, Page, PageRequest, paginate
+from ..core.request import StartRequest
+from .context import Context
+from .modes import checked_mode
+
+MAX_LIST = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionPage:
+    """A page of a filtered list, how long the list is, and where to follow it from.
+
+    `counts` tells how many executions of each status the filter finds when its own conditions on
+    the status are left out: what a row of tabs shows.
+    """
+
+    page: Page[Execution]
+    total: int
+    counts: Mapping[Status, int]
+    cursor: Cursor
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """What a cancel came to: the execution as it is now, and why it was refused if it was.
+
+    `accepted` is also false where nothing was asked for, in a dry run.
+    """
+
+    execution: Execution | None
+    accepted: bool
+    error: RuncastError | None = None
+
+
+def list_executions(
+    ctx: Context, filter: ExecutionFilter = EVERYTHING, limit: int | None = None
+) -> list[Execution]:
+    """What runs, waits or has ended within the retention, newest first.
+
+    Raises:
+        InvalidInput: the limit is out of bounds.
+    """
+    if limit is not None and not 0 <= limit <= MAX_LIST:
+        raise InvalidInput(f"limit must be between 0 and {MAX_LIST}, not {limit}", path=["limit"])
+    return ctx.manager.list(filter, limit)
+
+
+def page_executions(
+    ctx: Context,
+    filter: ExecutionFilter = EVERYTHING,
+    order: Order | None = None,
+    request: PageRequest | None = None,
+) -> ExecutionPage:
+    """A page of the list in an order of the caller's choice; START_TIME, newest first, if none.
+
+    Raises:
+        InvalidInput: a cursor or a number is off.
+    """
+    found = ctx.manager.list(filter.of_any_status())
+    matching = [one for one in found if filter.admits(one.status)]
+    counts = Counter(one.status for one in found)
+    return ExecutionPage(
+        paginate(matching, order or Order(), request or PageRequest(), ctx.clock.now()),
+        len(matching),
+        {status: counts[status] for status in Status},
+        ctx.manager.list_cursor(),
+    )
+
+
+def get_execution(ctx: Context, execution_id: str) -> Execution:
+    """Raises: NotFound."""
+    return ctx.manager.get(execution_id)
+
+
+async def start_execution(
+    ctx: Context,
+    pipeline_id: str,
+    input: object,
+    *,
+    labels: Sequence[tuple[str, str]] = (),
+    timeout_ms: int | None = None,
+    execution_mode: str | None = None,
+    cli_tool: str | None = None,
+    idempotency_key: str | None = None,
+) -> Started:
+    """A new execution, or the one that the same idempotency key has started before.
+
+    Raises:
+        NotFound: no such pipeline; said before anything else is looked at.
+        InvalidInput, Conflict, CapacityReached, Unavailable: nothing was started.
+    """
+    pipeline = ctx.pipelines.get(pipeline_id)
+    request = StartRequest.checked(
+        pipeline.id,
+        input,
+        labels=labels,
+        timeout_ms=timeout_ms,
+        cli_tool=cli_tool,
+        idempotency_key=idempotency_key,
+    )
+    # After the input: section 2.3 of the REST contract tells which of two mistakes is said.
+    mode = checked_mode(ctx, execution_mode, cli_tool)
+    options = replace(request.options, execution_mode=mode)
+    return await ctx.manager.start(replace(request, options=options), pipeline)
+
+
+async def retry_execution(
+    ctx: Context, execution_id: str, from_stage: str | None = None
+) -> Started:
+    """A new execution of the same pipeline, as it is defined now, with the same input.
+
+    Raises:
+        NotFound: no such execution, its pipeline is gone, or it has no such stage.
+        Conflict, CapacityReached, Unavailable: nothing was started.
+    """
+    pipeline = ctx.pipelines.get(ctx.manager.get(execution_id).pipeline_id)
+    return await ctx.manager.retry(execution_id, pipeline, from_stage)
+
+
+async def cancel_execution(
+    ctx: Context, execution_id: str, reason: str | None = None, *, force: bool = False
+) -> Cancelled:
+    """Stops what runs; a refusal is an answer here and not an exception."""
+    try:
+        return Cancelled(await ctx.manager.cancel(execution_id, reason, forced=force), True)
+    except NotFound as error:
+        return Cancelled(None, False, error)
+    except RuncastError as error:
+        return Cancelled(ctx.manager.get(execution_id), False, error)
+
+
+async def cancel_executions(
+    ctx: Context, filter: ExecutionFilter, reason: str | None = None, *, dry_run: bool = False
+) -> list[Cancelled]:
+    """Stops everything that the filter finds and that has not ended; `dry_run` only says what."""
+    found = [one for one in ctx.manager.list(filter) if not one.status.terminal]
+    if dry_run:
+        return [Cancelled(one, False) for one in found]
+    return [await cancel_execution(ctx, one.id, reason) for one in found]
+
+
+def watch_execution(
+    ctx: Context, execution_id: str, after: str | None = None
+) -> AsyncGenerator[Change, None]:
+    """See `ExecutionManager.watch`."""
+    return ctx.manager.watch(execution_id, after)
+
+
+def watch_executions(
+    ctx: Context, filter: ExecutionFilter = EVERYTHING, after: str | None = None
+) -> AsyncGenerator[ListChange, None]:
+    """See `ExecutionManager.watch_list`."""
+    return ctx.manager.watch_list(filter, after)

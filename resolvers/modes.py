@@ -1,0 +1,45 @@
+"""How prompt stages reach their language model: an API with a key, or a command on this machine."""
+
+import shutil
+from collections.abc import Mapping
+
+from ..core.errors import InvalidInput
+from .context import Context
+
+MODES = ("api", "cli")
+CLI_TOOLS = ("claude", "opencode", "aider")
+API_KEY = "ANTHROPIC_API_KEY"
+
+
+def default_mode(environ: Mapping[str, str]) -> str:
+    """`api` if there is a key for it, else `cli`."""
+    return "api" if environ.get(API_KEY) else "cli"
+
+
+def checked_mode(ctx: Context, mode: str | None, tool: str | None) -> str:
+    """The mode to run in.
+
+    Raises:
+        InvalidInput: the mode or the tool is unknown, or not available here.
+    """
+    path = ["options", "executionMode"]
+    if mode is None:
+        mode = default_mode(ctx.environ)
+    elif mode not in MODES:
+        raise InvalidInput(f"unknown executionMode {mode!r}: use one of api, cli", path=path)
+    elif mode == "api" and not ctx.environ.get(API_KEY):
+        raise InvalidInput(f"API mode requires {API_KEY} environment variable", path=path)
+    if tool is not None:
+        _check_tool(ctx, tool)
+    return mode
+
+
+def _check_tool(ctx: Context, tool: str) -> None:
+    # Only known names: what a client sends is never run as a command.
+    if tool not in CLI_TOOLS:
+        reason = f"use one of {', '.join(CLI_TOOLS)}"
+    elif shutil.which(tool, path=ctx.environ.get("PATH")) is None:
+        reason = "it is not on the server's PATH"
+    else:
+        return
+    raise InvalidInput(f"CLI tool {tool!r} is not available: {reason}", path=["cliTool"])

@@ -1,0 +1,34 @@
+"""How the server is doing."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from ..core.model import Status
+from .context import Context
+
+
+@dataclass(frozen=True, slots=True)
+class ServerState:
+    """The server at this moment; `time` in epoch ms, `retention` in seconds."""
+
+    version: str
+    engine: str
+    time: int
+    retention: float
+    running: int
+    queued: int
+    subscribers: int
+
+
+def server_state(ctx: Context) -> ServerState:
+    """What is running and waiting now; one that is being cancelled counts as running."""
+    counts = Counter(one.status for one in ctx.manager.list())
+    return ServerState(
+        version=ctx.version,
+        engine=ctx.manager.engine.name,
+        time=ctx.clock.now(),
+        retention=ctx.manager.retention,
+        running=counts[Status.RUNNING] + counts[Status.CANCELLING],
+        queued=counts[Status.QUEUED],
+        subscribers=ctx.manager.subscribers,
+    )

@@ -1,0 +1,42 @@
+"""The schema, put together."""
+
+import logging
+
+import strawberry
+from graphql import GraphQLError
+from strawberry.extensions import MaskErrors
+from strawberry.schema.config import StrawberryConfig
+from strawberry.types import ExecutionContext
+
+from .mutation import Mutation
+from .query import Query
+from .scalars import SCALARS
+from .subscription import Subscription
+
+logger = logging.getLogger("runcast.graphql")
+
+
+class Schema(strawberry.Schema):
+    """Logs what is our fault; what a client did wrong is told to the client and not logged."""
+
+    def process_errors(
+        self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
+    ) -> None:
+        for error in filter(_is_ours, errors):
+            logger.error("%s", error.message, exc_info=error.original_error)
+
+
+def build_schema() -> Schema:
+    """The executable schema of the API; `schema/schema.graphql` is what it prints."""
+    return Schema(
+        query=Query,
+        mutation=Mutation,
+        subscription=Subscription,
+        config=StrawberryConfig(scalar_map=SCALARS),
+        extensions=[lambda: MaskErrors(should_mask_error=_is_ours, error_message="Internal error")],
+    )
+
+
+def _is_ours(error: GraphQLError) -> bool:
+    original = error.original_error
+    return original is not None and not isinstance(original, GraphQLError)

@@ -1,0 +1,79 @@
+"""A list of executions, page by page (the Relay Cursor Connections specification)."""
+
+from collections.abc import Mapping
+from typing import Self
+
+import strawberry
+
+from ..core.model import Status
+from ..resolvers.executions import ExecutionPage
+from .enums import ExecutionStatus
+from .execution import Execution
+
+
+@strawberry.type(description="Where a page lies in its list.")
+class PageInfo:
+    has_next_page: bool = strawberry.field(description="Whether there is more after this page.")
+    has_previous_page: bool = strawberry.field(
+        description="Whether there is more before this page."
+    )
+    start_cursor: str | None = strawberry.field(
+        description="The cursor of the first edge; null on an empty page."
+    )
+    end_cursor: str | None = strawberry.field(
+        description="The cursor of the last edge; null on an empty page."
+    )
+
+
+@strawberry.type(description="An execution in a page.")
+class ExecutionEdge:
+    cursor: str = strawberry.field(description="Its place in the list, for `after` and `before`.")
+    node: Execution = strawberry.field(description="The execution.")
+
+
+@strawberry.type(description="How many executions have a status.")
+class StatusCount:
+    status: ExecutionStatus = strawberry.field(description="The status.")
+    count: int = strawberry.field(description="How many have it.")
+
+    @classmethod
+    def all(cls, counts: Mapping[Status, int]) -> list[Self]:
+        return [cls(status=ExecutionStatus(status), count=n) for status, n in counts.items()]
+
+
+@strawberry.type(description="A page of a list of executions.")
+class ExecutionConnection:
+    edges: list[ExecutionEdge] = strawberry.field(
+        description="The executions of the page, each with its cursor."
+    )
+    nodes: list[Execution] = strawberry.field(
+        description="The executions of the page, without their cursors."
+    )
+    page_info: PageInfo = strawberry.field(description="Where the page lies in the list.")
+    total_count: int = strawberry.field(description="How long the whole list is.")
+    status_counts: list[StatusCount] = strawberry.field(
+        description="How many executions have each status, the filter's own statuses left aside."
+    )
+    cursor: str = strawberry.field(
+        description="Subscribe to `executionsChanged` with `after` set to this and miss nothing."
+    )
+
+    @classmethod
+    def of(cls, found: ExecutionPage) -> Self:
+        edges = [
+            ExecutionEdge(cursor=cursor, node=Execution.of(execution))
+            for cursor, execution in found.page.items
+        ]
+        return cls(
+            edges=edges,
+            nodes=[edge.node for edge in edges],
+            page_info=PageInfo(
+                has_next_page=found.page.has_next,
+                has_previous_page=found.page.has_previous,
+                start_cursor=edges[0].cursor if edges else None,
+                end_cursor=edges[-1].cursor if edges else None,
+            ),
+            total_count=found.total,
+            status_counts=StatusCount.all(found.counts),
+            cursor=str(found.cursor),
+        )

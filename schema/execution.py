@@ -1,0 +1,130 @@
+"""Executions as the API shows them."""
+
+from typing import Self
+
+import strawberry
+from strawberry import ID
+
+from ..core import model
+from .context import Info
+from .enums import EndReason, ExecutionStatus
+from .node import Node
+from .scalars import JSON, DateTime
+from .stage import ExecutionError, Stage, Usage
+
+
+@strawberry.type(description="A word that the starter of an execution has put on it.")
+class Label:
+    key: str = strawberry.field(description="What the label is about.")
+    value: str = strawberry.field(description="What it says.")
+
+
+@strawberry.type(description="Who asked an execution to stop, and how it went.")
+class Cancellation:
+    reason: str | None = strawberry.field(description="Why, in the words of whoever asked.")
+    requested_at: DateTime = strawberry.field(description="When the cancel was accepted.")
+    stopped_after_ms: float | None = strawberry.field(
+        description="How long it took until nothing ran any more; null while it is stopping."
+    )
+    forced: bool = strawberry.field(description="Whether the grace period was skipped.")
+    stage_id: ID | None = strawberry.field(description="The stage that was running; null if none.")
+
+    @classmethod
+    def of(cls, cancellation: model.Cancellation) -> Self:
+        return cls(
+            reason=cancellation.reason,
+            requested_at=DateTime(cancellation.requested_at),
+            stopped_after_ms=cancellation.stopped_after,
+            forced=cancellation.forced,
+            stage_id=None if cancellation.stage_id is None else ID(cancellation.stage_id),
+        )
+
+
+@strawberry.type(description="One run of a pipeline.")
+class Execution(Node):
+    core: strawberry.Private[model.Execution]
+
+    id: ID = strawberry.field(description="`exec_<epoch ms>_<base36>`.")
+    pipeline_id: ID = strawberry.field(description="The pipeline that it runs.")
+    pipeline_name: str = strawberry.field(description="The pipeline's name at the start.")
+    status: ExecutionStatus = strawberry.field(description="Where it is.")
+    end_reason: EndReason | None = strawberry.field(
+        description="Why it has ended; null until it has."
+    )
+    start_time: DateTime = strawberry.field(description="When it was started.")
+    end_time: DateTime | None = strawberry.field(description="When it ended; null until it has.")
+
+    @strawberry.field(description="How long it has taken so far, or took in total: milliseconds.")
+    def duration_ms(self, info: Info) -> float:
+        return self.core.duration_ms(info.context.ctx.clock.now())
+
+    current_stage: int = strawberry.field(
+        description="The number of the latest stage that has begun, from 1; 0 before the first."
+    )
+    total_stages: int = strawberry.field(description="How many stages the pipeline has.")
+    input_preview: str = strawberry.field(
+        description="The first 100 characters of the input at most, never half a character."
+    )
+    input: str = strawberry.field(description="The whole input, without white space around it.")
+
+    @strawberry.field(description="What its starter has put on it.")
+    def labels(self) -> list[Label]:
+        return [Label(key=key, value=value) for key, value in self.core.labels]
+
+    @strawberry.field(description="All stages of the pipeline, in order.")
+    def stages(self) -> list[Stage]:
+        return [Stage.of(stage, index) for index, stage in enumerate(self.core.stages)]
+
+    @strawberry.field(description="What the last completed stage came to; null until it has ended.")
+    def output(self) -> JSON | None:
+        return None if self.core.output is None else JSON(self.core.output)
+
+    @strawberry.field(description="What went wrong; null if nothing did.")
+    def error(self, info: Info) -> ExecutionError | None:
+        return ExecutionError.maybe(self.core.error, info)
+
+    @strawberry.field(description="What language models have used: the sum over the stages.")
+    def usage(self) -> Usage:
+        return Usage.of(self.core.usage)
+
+    @strawberry.field(description="The cancel that was accepted; null if there was none.")
+    def cancellation(self) -> Cancellation | None:
+        cancellation = self.core.cancellation
+        return None if cancellation is None else Cancellation.of(cancellation)
+
+    retry_of: ID | None = strawberry.field(description="The execution that this one repeats.")
+
+    @strawberry.field(
+        description="When it leaves the list of active executions; null while it runs."
+    )
+    def expires_at(self, info: Info) -> DateTime | None:
+        moment = info.context.ctx.manager.expires_at(self.core)
+        return None if moment is None else DateTime(moment)
+
+    sequence: int = strawberry.field(description="The number of its latest event, from 1.")
+
+    @strawberry.field(
+        description="Subscribe to `executionProgress` with `after` set to this and miss nothing."
+    )
+    def cursor(self, info: Info) -> str:
+        return str(info.context.ctx.manager.cursor(self.core))
+
+    @classmethod
+    def of(cls, execution: model.Execution) -> Self:
+        reason, ended, retry_of = execution.end_reason, execution.ended_at, execution.retry_of
+        return cls(
+            core=execution,
+            id=ID(execution.id),
+            pipeline_id=ID(execution.pipeline_id),
+            pipeline_name=execution.pipeline_name,
+            status=ExecutionStatus(execution.status),
+            end_reason=None if reason is None else EndReason(reason),
+            start_time=DateTime(execution.started_at),
+            end_time=None if ended is None else DateTime(ended),
+            current_stage=execution.current_stage,
+            total_stages=execution.total_stages,
+            input_preview=execution.input_preview,
+            input=execution.input,
+            retry_of=None if retry_of is None else ID(retry_of),
+            sequence=execution.sequence,
+        )

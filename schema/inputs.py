@@ -1,0 +1,119 @@
+"""What clients may ask for."""
+
+from dataclasses import replace
+from typing import TypeVar, cast
+
+import strawberry
+from strawberry import ID, UNSET
+
+from ..core.filter import ExecutionFilter as CoreFilter
+from ..core.model import Status
+from ..core.page import Order, OrderField
+from .enums import ExecutionOrderField, ExecutionStatus, OrderDirection
+from .scalars import DateTime
+
+Value = TypeVar("Value")
+
+
+def given(value: Value | None) -> Value | None:
+    """None for an argument that was left out; Strawberry says UNSET then."""
+    return None if value is UNSET else value
+
+
+@strawberry.input(description="A word to put on an execution, or to find executions by.")
+class LabelInput:
+    key: str = strawberry.field(description="What the label is about.")
+    value: str = strawberry.field(description="What it says.")
+
+
+@strawberry.input(description="Which executions to find. Everything that is given must hold.")
+class ExecutionFilter:
+    status: list[ExecutionStatus] | None = strawberry.field(
+        default=UNSET, description="It has one of these."
+    )
+    not_status: list[ExecutionStatus] | None = strawberry.field(
+        default=UNSET, description="It has none of these."
+    )
+    pipeline_id: list[ID] | None = strawberry.field(
+        default=UNSET, description="It runs one of these pipelines."
+    )
+    labels: list[LabelInput] | None = strawberry.field(
+        default=UNSET, description="It has all of these labels."
+    )
+    text: str | None = strawberry.field(
+        default=UNSET,
+        description="It has this in its id, pipeline name or input preview, in any case.",
+    )
+    started_after: DateTime | None = strawberry.field(
+        default=UNSET, description="It was started later than this."
+    )
+    started_before: DateTime | None = strawberry.field(
+        default=UNSET, description="It was started earlier than this."
+    )
+
+    def to_core(self) -> CoreFilter:
+        return CoreFilter(
+            status=_statuses(self.status),
+            not_status=_statuses(self.not_status),
+            pipeline_id=_frozen(self.pipeline_id),
+            labels=labels_of(self.labels),
+            text=given(self.text) or None,
+            started_after=given(self.started_after),
+            started_before=given(self.started_before),
+        )
+
+
+@strawberry.input(description="How to sort a list of executions.")
+class ExecutionOrder:
+    field: ExecutionOrderField = strawberry.field(
+        default=ExecutionOrderField.START_TIME, description="What to sort by."
+    )
+    direction: OrderDirection = strawberry.field(
+        default=OrderDirection.DESC, description="Which end comes first."
+    )
+
+    def to_core(self) -> Order:
+        return Order(OrderField(self.field.name), self.direction is OrderDirection.DESC)
+
+
+@strawberry.input(description="What may be set for one execution.")
+class StartOptions:
+    labels: list[LabelInput] | None = strawberry.field(
+        default=UNSET, description="Words to find it by; at most 32, each key once."
+    )
+    idempotency_key: str | None = strawberry.field(
+        default=UNSET,
+        description="A second start with this key and the same arguments finds the first one.",
+    )
+    timeout_ms: int | None = strawberry.field(
+        default=UNSET, description="After this many milliseconds it fails with TIMEOUT."
+    )
+    execution_mode: str | None = strawberry.field(
+        default=UNSET,
+        description="How prompt stages reach their model: `api` or `cli`; the server's choice if "
+        "left out.",
+    )
+
+
+def labels_of(labels: list[LabelInput] | None) -> tuple[tuple[str, str], ...]:
+    return tuple((label.key, label.value) for label in given(labels) or ())
+
+
+def filter_of(filter: ExecutionFilter | None, status: ExecutionStatus | None = None) -> CoreFilter:
+    """The filter, and one status besides it."""
+    found = (given(filter) or ExecutionFilter()).to_core()
+    wanted = given(status)
+    if wanted is None:
+        return found
+    only = frozenset({Status(wanted.name)})
+    return replace(found, status=only if found.status is None else found.status & only)
+
+
+def _statuses(statuses: list[ExecutionStatus] | None) -> frozenset[Status] | None:
+    chosen = given(statuses)
+    return None if chosen is None else frozenset(Status(one.name) for one in chosen)
+
+
+def _frozen(ids: list[ID] | None) -> frozenset[str] | None:
+    chosen = given(ids)
+    return None if chosen is None else frozenset(cast("list[str]", chosen))

@@ -1,0 +1,163 @@
+"""What can be followed."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Annotated, Self
+
+import strawberry
+from strawberry import ID, UNSET
+
+from ..core import hub, listing
+from ..core.cursor import Cursor
+from ..core.events import ChangeKind
+from ..resolvers.context import Context
+from ..resolvers.executions import watch_execution, watch_executions
+from .connection import StatusCount
+from .context import Info
+from .enums import ExecutionStatus, ListChange, ProgressEvent
+from .errors import refusals
+from .execution import Execution
+from .inputs import ExecutionFilter, filter_of, given
+from .scalars import DateTime
+from .stage import Stage, StageOutput
+
+argument = strawberry.argument
+
+
+@strawberry.type(
+    description="One message of `executionProgress`. Each carries the state as of its sequence, "
+    "so the latest one is always enough."
+)
+class ExecutionProgress:
+    event: ProgressEvent = strawberry.field(description="What has happened.")
+    id: ID = strawberry.field(description="The execution.")
+    sequence: int = strawberry.field(
+        description="The number of the event; each one's is one higher than the last one's."
+    )
+    cursor: str = strawberry.field(
+        description="Subscribe with `after` set to this and go on from here."
+    )
+    at: DateTime = strawberry.field(description="When it happened.")
+    status: ExecutionStatus = strawberry.field(description="Where the execution is.")
+    current_stage: int = strawberry.field(
+        description="The number of the latest stage that has begun, from 1; 0 before the first."
+    )
+    total_stages: int = strawberry.field(description="How many stages there are.")
+    execution: Execution = strawberry.field(description="The execution as of this event.")
+    stage: Stage | None = strawberry.field(
+        description="STAGE_CHANGED and OUTPUT: the stage that it is about."
+    )
+    output: StageOutput | None = strawberry.field(description="OUTPUT: the piece that is new.")
+    missed_events: int | None = strawberry.field(
+        description="RESET: how many messages were lost, if known."
+    )
+
+    @classmethod
+    def of(cls, change: hub.Change, cursor: Cursor) -> Self:
+        execution = change.execution
+        stage = None if change.stage is None else execution.stages[change.stage]
+        output = None
+        if stage is not None and change.piece is not None:
+            output = StageOutput.of(stage, change.piece.offset, change.piece.text)
+        return cls(
+            event=ProgressEvent(change.kind),
+            id=ID(execution.id),
+            sequence=execution.sequence,
+            cursor=str(cursor),
+            at=DateTime(change.at),
+            status=ExecutionStatus(execution.status),
+            current_stage=execution.current_stage,
+            total_stages=execution.total_stages,
+            execution=Execution.of(execution),
+            stage=None if stage is None else Stage.of(stage, change.stage or 0),
+            output=output,
+            missed_events=change.missed,
+        )
+
+
+@strawberry.type(description="One message of `executionsChanged`.")
+class ExecutionsChange:
+    change: ListChange = strawberry.field(description="What has happened to the list.")
+    execution: Execution | None = strawberry.field(
+        description="The execution that came, changed or left; null for CAUGHT_UP and RESET."
+    )
+    status_counts: list[StatusCount] = strawberry.field(
+        description="How many executions have each status, the filter's own statuses left aside."
+    )
+    cursor: str = strawberry.field(
+        description="Subscribe with `after` set to this and go on from here."
+    )
+
+    @classmethod
+    def of(cls, change: listing.ListChange, cursor: Cursor) -> Self:
+        execution = change.execution
+        return cls(
+            change=ListChange(change.kind),
+            execution=None if execution is None else Execution.of(execution),
+            status_counts=StatusCount.all(change.counts),
+            cursor=str(cursor),
+        )
+
+
+@strawberry.type(description="What can be followed.")
+class Subscription:
+    # Coroutines that return a generator, not generators: a refusal then is an error of the
+    # operation, told before any message, as the graphql-transport-ws protocol wants it.
+
+    @strawberry.subscription(
+        description="A snapshot, then every event in order, then complete when the execution has "
+        "ended. A disconnect never cancels it."
+    )
+    async def execution_progress(
+        self,
+        info: Info,
+        id: Annotated[ID, argument(description="Which execution.")],
+        after: Annotated[
+            str | None,
+            argument(description="A cursor: begin with the event that follows it."),
+        ] = UNSET,
+        include_output: Annotated[
+            bool, argument(description="Whether OUTPUT messages are sent.")
+        ] = True,
+    ) -> AsyncGenerator[ExecutionProgress, None]:
+        ctx = info.context.ctx
+        with refusals():
+            changes = watch_execution(ctx, id, given(after))
+        return _progress(ctx, changes, include_output)
+
+    @strawberry.subscription(
+        description="ENTERED for each match, CAUGHT_UP, then the changes of the filtered list as "
+        "they happen."
+    )
+    async def executions_changed(
+        self,
+        info: Info,
+        filter: Annotated[
+            ExecutionFilter | None, argument(description="Only those that match.")
+        ] = UNSET,
+        after: Annotated[
+            str | None,
+            argument(description="A cursor: only what has changed since then is told first."),
+        ] = UNSET,
+    ) -> AsyncGenerator[ExecutionsChange, None]:
+        ctx = info.context.ctx
+        with refusals():
+            changes = watch_executions(ctx, filter_of(filter), given(after))
+        return _list_changes(ctx, changes)
+
+
+async def _progress(
+    ctx: Context, changes: AsyncGenerator[hub.Change, None], include_output: bool
+) -> AsyncGenerator[ExecutionProgress, None]:
+    async with aclosing(changes):
+        async for change in changes:
+            if include_output or change.kind is not ChangeKind.OUTPUT:
+                yield ExecutionProgress.of(change, ctx.manager.cursor(change.execution))
+
+
+async def _list_changes(
+    ctx: Context, changes: AsyncGenerator[listing.ListChange, None]
+) -> AsyncGenerator[ExecutionsChange, None]:
+    async with aclosing(changes):
+        async for change in changes:
+            yield ExecutionsChange.of(change, ctx.manager.list_cursor(change.version))
