@@ -1,0 +1,58 @@
+"""JSON answers, and how REST says that something was refused."""
+
+from collections.abc import Mapping
+
+import orjson
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ..core.errors import RuncastError
+
+STATUS_OF_CODE = {
+    "NOT_FOUND": 404,
+    "INVALID_INPUT": 400,
+    "ALREADY_ENDED": 409,
+    "CONFLICT": 409,
+    "CAPACITY": 429,
+    "UNAVAILABLE": 503,
+    "FORBIDDEN": 403,
+}
+
+
+def answer(
+    content: object, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """A JSON answer."""
+    body = orjson.dumps(content)
+    return Response(body, status, headers, media_type="application/json")
+
+
+def error(message: str, status: int, headers: Mapping[str, str] | None = None) -> Response:
+    """Section 0 of the REST contract: an error is always one object with one text."""
+    return answer({"error": message}, status, headers)
+
+
+async def refused(request: Request, exc: Exception) -> Response:
+    """The answer to an error of the core."""
+    if not isinstance(exc, RuncastError) or exc.code is None:
+        raise exc
+    return error(exc.message, STATUS_OF_CODE[exc.code])
+
+
+async def http_error(request: Request, exc: Exception) -> Response:
+    """The answer to an unknown route or a method that a route does not have."""
+    if not isinstance(exc, HTTPException):
+        raise exc
+    message = exc.detail
+    if exc.status_code == 404 and exc.detail == "Not Found":
+        message = f"Not found: {request.url.path}"
+    elif exc.status_code == 405:
+        allowed = (exc.headers or {}).get("Allow", "")
+        message = f"{request.method} is not allowed here; use {allowed}"
+    return error(message, exc.status_code, exc.headers)
+
+
+async def internal_error(request: Request, exc: Exception) -> Response:
+    """The answer to a bug; the log has the traceback."""
+    return error("Internal error", 500)

@@ -1,0 +1,62 @@
+"""`/api/executions`: section 1 of the REST contract."""
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ..core.errors import InvalidInput
+from ..core.filter import EVERYTHING, ExecutionFilter
+from ..core.model import Status
+from ..resolvers import executions as resolvers
+from ..resolvers.context import Context
+from .answers import answer
+from .shapes import STATUS_WORDS, detail, list_item
+
+WORDS = ("running", "completed", "failed", "cancelled")
+
+
+def _filter_of(word: str) -> ExecutionFilter:
+    return ExecutionFilter(
+        status=frozenset(status for status in Status if STATUS_WORDS[status] == word)
+    )
+
+
+FILTERS = {word: _filter_of(word) for word in WORDS}
+
+
+async def list_executions(ctx: Context, request: Request) -> Response:
+    found = resolvers.list_executions(ctx, _asked_filter(request))
+    return answer({"executions": [list_item(execution) for execution in found]})
+
+
+async def list_running(ctx: Context, request: Request) -> Response:
+    found = resolvers.list_executions(ctx, FILTERS["running"])
+    items = [list_item(execution) for execution in found]
+    return answer({"executions": items, "count": len(items)})
+
+
+async def show_execution(ctx: Context, request: Request) -> Response:
+    return answer(detail(resolvers.get_execution(ctx, request.path_params["id"])))
+
+
+async def cancel_execution(ctx: Context, request: Request) -> Response:
+    """Section 1.4: true exactly once, false for everything that cannot be cancelled."""
+    cancelled = await resolvers.cancel_execution(ctx, request.path_params["id"])
+    return answer({"cancelled": cancelled.accepted})
+
+
+async def only_post(request: Request) -> Response:
+    """Section 0: a GET of a route that acts is a page that is not there."""
+    raise HTTPException(404, f"Not found: {request.url.path} takes a POST")
+
+
+def _asked_filter(request: Request) -> ExecutionFilter:
+    words = request.query_params.getlist("status")
+    if not words:
+        return EVERYTHING
+    chosen: frozenset[Status] = frozenset()
+    for word in words:
+        if word not in FILTERS:
+            raise InvalidInput(f"unknown status {word!r}: use one of {', '.join(WORDS)}")
+        chosen |= FILTERS[word].status or frozenset()
+    return ExecutionFilter(status=chosen)

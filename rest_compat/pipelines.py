@@ -1,0 +1,101 @@
+"""`/api/pipelines`: section 2 of the REST contract."""
+
+import json
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ..core.errors import InvalidInput
+from ..core.pipeline import CommandStage, Pipeline, PythonStage, StageDefinition
+from ..core.request import INPUT_REQUIRED
+from ..resolvers import pipelines as resolvers
+from ..resolvers.context import Context
+from ..resolvers.executions import start_execution
+from .answers import answer
+
+
+async def list_pipelines(ctx: Context, request: Request) -> Response:
+    return answer([_list_item(pipeline) for pipeline in resolvers.list_pipelines(ctx)])
+
+
+async def show_pipeline(ctx: Context, request: Request) -> Response:
+    return answer(_as_written(resolvers.get_pipeline(ctx, request.path_params["id"])))
+
+
+async def run_pipeline(ctx: Context, request: Request) -> Response:
+    """Section 2.3: the pipeline is looked for before the body is read."""
+    pipeline = resolvers.get_pipeline(ctx, request.path_params["id"])
+    body = await _json_object(request)
+    started = await start_execution(
+        ctx,
+        pipeline.id,
+        body.get("input"),
+        execution_mode=_text(body, "executionMode"),
+        cli_tool=_text(body, "cliTool"),
+    )
+    return answer(
+        {
+            "executionId": started.execution.id,
+            "pipelineId": started.execution.pipeline_id,
+            "status": "started",
+            "executionMode": started.execution.options.execution_mode,
+        }
+    )
+
+
+def _list_item(pipeline: Pipeline) -> dict[str, object]:
+    item: dict[str, object] = {
+        # Old clients take the ending off to find the pipeline again; they know this one only.
+        "filename": f"{pipeline.path.stem}.ts",
+        "id": pipeline.id,
+        "name": pipeline.name,
+        "version": pipeline.version,
+    }
+    if pipeline.description is not None:
+        item["description"] = pipeline.description
+    item["stageCount"] = len(pipeline.stages)
+    return item
+
+
+def _as_written(pipeline: Pipeline) -> dict[str, object]:
+    """The file's content, and what the old dashboard's page reads of every stage unguarded."""
+    written = zip(pipeline.source["stages"], pipeline.stages, strict=True)
+    stages = [{**_stand_ins(stage), **source} for source, stage in written]
+    return {**pipeline.source, "stages": stages}
+
+
+def _stand_ins(stage: StageDefinition) -> dict[str, object]:
+    shown: dict[str, object] = {"name": stage.title, "type": stage.type}
+    match stage:
+        case CommandStage():
+            runs = " ".join(stage.command)
+        case PythonStage():
+            runs = stage.call
+        case _:
+            runs = ""
+    shown["model"] = {"providerID": "runcast", "modelID": stage.kind}
+    shown["prompt"] = {"template": runs, "variables": []}
+    shown["output"] = {"format": "text"}
+    return shown
+
+
+async def _json_object(request: Request) -> dict[str, object]:
+    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if content_type != "application/json":
+        raise HTTPException(415, "The body must be application/json")
+    try:
+        # Not orjson: Python's parser tells line and column of what it cannot read.
+        body = json.loads(await request.body())
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(f"The body is not JSON: {error}") from None
+    if not isinstance(body, dict):
+        raise InvalidInput(INPUT_REQUIRED)
+    return body
+
+
+def _text(body: dict[str, object], key: str) -> str | None:
+    value = body.get(key)
+    if value is None or isinstance(value, str):
+        return value
+    raise InvalidInput(f"{key} must be a string")

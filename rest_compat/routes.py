@@ -1,0 +1,40 @@
+"""The routes of `/api`, in the order in which they are tried."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from ..resolvers.context import Context
+from .executions import (
+    cancel_execution,
+    list_executions,
+    list_running,
+    only_post,
+    show_execution,
+)
+from .pipelines import list_pipelines, run_pipeline, show_pipeline
+
+
+def routes(ctx: Context) -> list[Route]:
+    """To be mounted at `/api`."""
+
+    def get(path: str, endpoint: Callable[[Context, Request], Awaitable[Response]]) -> Route:
+        return Route(path, partial(endpoint, ctx), methods=["GET"])
+
+    def post(path: str, endpoint: Callable[[Context, Request], Awaitable[Response]]) -> Route:
+        return Route(path, partial(endpoint, ctx), methods=["POST"])
+
+    return [
+        get("/executions", list_executions),
+        get("/executions/running", list_running),
+        get("/executions/{id}", show_execution),
+        post("/executions/{id}/cancel", cancel_execution),
+        Route("/executions/{id}/cancel", only_post, methods=["GET"]),
+        get("/pipelines", list_pipelines),
+        get("/pipelines/{id}", show_pipeline),
+        post("/pipelines/{id}/run", run_pipeline),
+        Route("/pipelines/{id}/run", only_post, methods=["GET"]),
+    ]
