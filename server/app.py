@@ -1,0 +1,105 @@
+"""The application: every room, put together."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import RedirectResponse
+from starlette.routing import Mount, Route, Router, WebSocketRoute
+
+from .. import __version__
+from ..core.clock import SystemClock
+from ..core.engines.embedded import EmbeddedEngine
+from ..core.errors import RuncastError
+from ..core.executor import PipelineExecutor
+from ..core.library import PipelineLibrary
+from ..core.manager import ExecutionManager
+from ..core.stages import StageRunner
+from ..core.stages.command import CommandRunner
+from ..core.stages.python import PythonRunner
+from ..core.stages.workers import WorkerPool
+from ..resolvers.context import Context
+from ..rest_compat import answers, routes as rest
+from ..schema.build import build_schema
+from . import health
+from .check import missing_functions
+from .graphql import GraphQLView
+from .guards import LOOPBACK_NAMES, BodyLimit, Doorkeeper
+from .settings import Settings
+
+
+def create_app(settings: Settings) -> Starlette:
+    """The whole server as an ASGI application; executions run while its lifespan does.
+
+    `app.state.ctx` is the context of its use cases.
+
+    Raises:
+        InvalidInput: the pipelines folder cannot be read.
+    """
+    clock = SystemClock()
+    pool = WorkerPool(max_idle=os.cpu_count() or 1)
+    runners: dict[str, StageRunner[Any]] = {
+        "command": CommandRunner(),
+        "python": PythonRunner(pool),
+    }
+    engine = EmbeddedEngine(
+        PipelineExecutor(runners, clock),
+        clock,
+        limit=settings.max_concurrent,
+        queue=settings.queue,
+        grace=settings.grace,
+    )
+    manager = ExecutionManager(engine, clock, retention=settings.retention)
+    pipelines = PipelineLibrary(settings.pipelines, clock, missing_functions)
+    ctx = Context(manager, pipelines, clock, __version__, os.environ, settings.debug)
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        async with pool, manager:
+            yield
+
+    app = Starlette(
+        routes=_routes(ctx, settings),
+        middleware=_guards(settings),
+        exception_handlers={
+            RuncastError: answers.refused,
+            HTTPException: answers.http_error,
+            Exception: answers.internal_error,
+        },
+        lifespan=lifespan,
+    )
+    app.router.redirect_slashes = False
+    app.state.ctx = ctx
+    return app
+
+
+def _routes(ctx: Context, settings: Settings) -> list[Route | Mount | WebSocketRoute]:
+    graphql = GraphQLView(build_schema(), ctx, _token(settings))
+    return [
+        Route("/", _to_the_playground, methods=["GET"]),
+        Route("/graphql", graphql),
+        WebSocketRoute("/graphql", graphql),
+        Mount("/api", app=Router(rest.routes(ctx), redirect_slashes=False)),
+        *health.routes(ctx),
+    ]
+
+
+def _guards(settings: Settings) -> list[Middleware]:
+    hosts = {*LOOPBACK_NAMES, settings.host.lower()} if settings.loopback else None
+    return [
+        Middleware(Doorkeeper, hosts=hosts, token=_token(settings)),
+        Middleware(BodyLimit),
+    ]
+
+
+def _token(settings: Settings) -> str | None:
+    return None if settings.token is None else settings.token.get_secret_value()
+
+
+async def _to_the_playground(request: Request) -> RedirectResponse:
+    return RedirectResponse("/graphql")

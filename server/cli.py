@@ -1,0 +1,102 @@
+"""The `runcast` command."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+
+from .. import __version__
+from .settings import Settings
+
+METAVARS = {"int": "N", "float": "SECONDS", "Path": "DIR", "str": "TEXT", "SecretStr": "TOKEN"}
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="runcast")
+def main() -> None:
+    """Run pipelines, watch them live over GraphQL and REST, and stop them."""
+
+
+def _settings_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Every setting as an option of the command; pydantic checks the values, not click."""
+    for name, field in reversed(Settings.model_fields.items()):
+        command = _option(name, field)(command)
+    return command
+
+
+def _option(name: str, field: FieldInfo) -> Callable[..., Any]:
+    flag, variable = f"--{name.replace('_', '-')}", f"RUNCAST_{name.upper()}"
+    default = field.get_default(call_default_factory=True)
+    is_switch = field.annotation is bool
+    said = "" if default is None or is_switch else f"; default: {default}"
+    return click.option(
+        flag,
+        name,
+        help=f"{field.description} [{variable}{said}]",
+        is_flag=is_switch,
+        default=None,
+        metavar=None if is_switch else _metavar(field),
+    )
+
+
+def _metavar(field: FieldInfo) -> str:
+    words = str(getattr(field.annotation, "__name__", field.annotation))
+    return next(
+        metavar for type, metavar in METAVARS.items() if type in words or type in str(field)
+    )
+
+
+@main.command()
+@_settings_options
+def serve(**given: object) -> None:
+    """Start the server, and stop it with Ctrl+C.
+
+    Each option is also an environment variable, the name of which stands behind it; an option wins.
+    """
+    flags = {name: value for name, value in given.items() if value is not None}
+    try:
+        settings = Settings(**flags)  # type: ignore[arg-type]  # pydantic checks them
+    except ValidationError as error:
+        _fail(_in_words(error, flags))
+    # Imported here: `runcast --help` need not wait for the whole server.
+    from .serve import CannotServe, run
+
+    try:
+        run(settings)
+    except CannotServe as error:
+        _fail(str(error))
+
+
+@main.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+def validate(folder: Path) -> None:
+    """Check the pipeline files in FOLDER; the exit status is 1 if there is an error in one."""
+    from .check import check
+
+    problems, pipelines = check(folder)
+    for problem in problems:
+        click.echo(str(problem), err=True)
+    if problems:
+        files = len({problem.path for problem in problems})
+        _fail(f"{len(problems)} problems in {files} of the files in {folder}")
+    names = ", ".join(pipeline.id for pipeline in pipelines)
+    click.echo(f"{len(pipelines)} pipelines, all good: {names}")
+
+
+def _in_words(error: ValidationError, flags: dict[str, object]) -> str:
+    first = error.errors()[0]
+    message = first["msg"].removeprefix("Value error, ")
+    if not first["loc"]:
+        return message
+    name = str(first["loc"][0])
+    given = f"--{name.replace('_', '-')}" if name in flags else f"RUNCAST_{name.upper()}"
+    return f"{given} {first['input']}: {message}"
+
+
+def _fail(message: str) -> NoReturn:
+    click.echo(f"runcast: {message}", err=True)
+    sys.exit(1)

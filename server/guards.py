@@ -1,0 +1,146 @@
+"""Who may come in, and how much they may bring: checked before any route is looked at."""
+
+import hmac
+from collections.abc import Iterable, Sequence
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocketClose
+
+from ..rest_compat.answers import error
+
+MAX_BODY_BYTES = 1 << 20
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+OPEN_PATHS = ("/healthz", "/readyz")
+LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
+
+
+class _TooLarge(Exception):
+    """More body came than is allowed."""
+
+
+class BodyLimit:
+    """413 for a body of more than `limit` bytes, whether or not its length was announced."""
+
+    def __init__(self, app: ASGIApp, limit: int = MAX_BODY_BYTES) -> None:
+        self._app = app
+        self._limit = limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        announced = Headers(scope=scope).get("content-length", "")
+        if announced.isdigit() and int(announced) > self._limit:
+            await self._refuse(scope, receive, send)
+            return
+        try:
+            await self._app(scope, self._counted(receive), send)
+        except _TooLarge:
+            await self._refuse(scope, receive, send)
+
+    def _counted(self, receive: Receive) -> Receive:
+        seen = 0
+
+        async def counting() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > self._limit:
+                raise _TooLarge
+            return message
+
+        return counting
+
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        text = f"The body is larger than {self._limit} bytes (1 MiB), the limit"
+        await error(text, 413, {"Connection": "close"})(scope, receive, send)
+
+
+class Doorkeeper:
+    """Checks Host and Origin (DNS rebinding, cross-site requests), then the token if there is one.
+
+    `hosts` are the names that the server answers to; None: any name, for a server that others can
+    reach and that a token protects. `origins` may act here although they are elsewhere. A socket's
+    token may come later, in `connection_init`.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        hosts: Iterable[str] | None,
+        token: str | None,
+        origins: Iterable[str] = (),
+    ) -> None:
+        self._app = app
+        self._hosts = None if hosts is None else frozenset(hosts)
+        self._token = token
+        self._origins = frozenset(origins)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refusal = None
+        if scope["type"] in ("http", "websocket"):
+            refusal = self._refusal(scope, Headers(scope=scope))
+        if refusal is None:
+            await self._app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await WebSocketClose(4403, refusal[0])(scope, receive, send)
+        else:
+            message, status = refusal
+            challenge = {"WWW-Authenticate": "Bearer"} if status == 401 else None
+            await error(message, status, challenge)(scope, receive, send)
+
+    def _refusal(self, scope: Scope, headers: Headers) -> tuple[str, int] | None:
+        host = headers.get("host", "")
+        if self._hosts is not None and _name(host) not in self._hosts:
+            return f"This server does not answer to the name {host!r}", 403
+        origin = headers.get("origin")
+        acts = scope["type"] == "websocket" or scope["method"] not in SAFE_METHODS
+        if acts and origin is not None and not self._may_act(origin, host):
+            return f"Requests from {origin} are not allowed", 403
+        if self._needs_token(scope) and not bears(headers.get("authorization"), self._token):
+            return "A token is needed: send it as Authorization: Bearer …", 401
+        return None
+
+    def _may_act(self, origin: str, host: str) -> bool:
+        return urlsplit(origin).netloc.lower() == host.lower() or origin in self._origins
+
+    def _needs_token(self, scope: Scope) -> bool:
+        if self._token is None or scope["type"] != "http" or scope["path"] in OPEN_PATHS:
+            return False
+        # The playground is a page without data; what it asks for then needs the token.
+        page = scope["method"] == "GET" and scope["path"] == "/graphql"
+        return not (page and not scope["query_string"])
+
+
+def cross_origin(origins: Sequence[str]) -> list[Middleware]:
+    """Lets pages of these origins read the answers, also the doorkeeper's: to stand before it."""
+    if not origins:
+        return []
+    cors = Middleware(
+        CORSMiddleware,
+        allow_origins=origins,
+        allow_methods=["GET", "POST"],
+        allow_headers=["Authorization", "Last-Event-ID"],
+        allow_private_network=True,
+    )
+    return [cors]
+
+
+def bears(authorization: object, token: str | None) -> bool:
+    """Whether an `Authorization` value carries the token; compared in constant time."""
+    if token is None:
+        return True
+    if not isinstance(authorization, str):
+        return False
+    scheme, _, credentials = authorization.partition(" ")
+    same = hmac.compare_digest(credentials.strip().encode(), token.encode())
+    return same and scheme.lower() == "bearer"
+
+
+def _name(host: str) -> str:
+    """The name in a Host header, without its port."""
+    return host.rsplit(":", 1)[0].lower() if not host.endswith("]") else host.lower()

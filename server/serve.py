@@ -1,0 +1,107 @@
+"""A running server: its socket, its log, what it prints, and how it stops."""
+
+import logging
+import os
+import socket
+
+import click
+import uvicorn
+from starlette.applications import Starlette
+
+from .. import __version__
+from ..core.errors import InvalidInput
+from ..resolvers.context import Context
+from .app import create_app
+from .settings import Settings
+
+SHUTDOWN_GRACE_SECONDS = 3.0
+GRACEFUL_SECONDS = 2
+MAX_MESSAGE_BYTES = 2 << 20
+
+
+class CannotServe(Exception):
+    """Why the server does not start, in one line."""
+
+
+class Server(uvicorn.Server):
+    """Ends executions and subscriptions when it is told to stop, before it closes connections.
+
+    uvicorn's lifespan shutdown runs only after every connection is gone, and a subscription to an
+    execution that runs never goes by itself.
+    """
+
+    def __init__(self, config: uvicorn.Config, ctx: Context) -> None:
+        super().__init__(config)
+        self._ctx = ctx
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        grace = 0.0 if self.force_exit else SHUTDOWN_GRACE_SECONDS
+        await self._ctx.manager.close(grace)
+        await super().shutdown(sockets)
+
+
+def run(settings: Settings) -> None:
+    """Serves until SIGINT or SIGTERM.
+
+    Raises:
+        CannotServe: the address cannot be used, or the pipelines folder cannot be read.
+    """
+    _log_to_stderr()
+    try:
+        app = create_app(settings)
+    except InvalidInput as error:
+        raise CannotServe(error.message) from None
+    listener = _listen(settings)
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACEFUL_SECONDS,
+        ws_per_message_deflate=False,
+        ws_max_size=MAX_MESSAGE_BYTES,
+    )
+    _greet(app, listener, settings)
+    try:
+        Server(config, app.state.ctx).run(sockets=[listener])
+    except KeyboardInterrupt:
+        click.echo("runcast: stopped", err=True)
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    if os.name == "posix":
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+        listener.listen(2048)
+    except OSError as error:
+        listener.close()
+        where = f"{settings.host}:{settings.port}"
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
+        hint = "; take another --port" if "in use" in reason else ""
+        raise CannotServe(f"cannot listen on {where}: {reason}{hint}") from None
+    return listener
+
+
+def _greet(app: Starlette, listener: socket.socket, settings: Settings) -> None:
+    host, port = listener.getsockname()[:2]
+    place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    ctx: Context = app.state.ctx
+    pipelines = ", ".join(pipeline.id for pipeline in ctx.pipelines.all()) or "none"
+    origin = settings.pipelines or "shipped with runcast"
+    click.echo(f"runcast {__version__}")
+    click.echo(f"  GraphQL    http://{place}/graphql  (playground in a browser)")
+    click.echo(f"             ws://{place}/graphql  (subscriptions, graphql-transport-ws)")
+    click.echo(f"  REST       http://{place}/api/executions")
+    click.echo(f"  Health     http://{place}/healthz  http://{place}/readyz")
+    click.echo(f"  Pipelines  {pipelines}  ({origin})")
+    click.echo("Stop with Ctrl+C.")
+
+
+def _log_to_stderr() -> None:
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)

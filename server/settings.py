@@ -1,0 +1,118 @@
+"""Everything that can be set, once: flags, environment variables, defaults and their help."""
+
+import ipaddress
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from ..core.manager import RETENTION_SECONDS
+from ..core.stages import GRACE_SECONDS
+
+ORIGIN = re.compile(r"(https?)://(\[[0-9a-f:.]+\]|[^\s/?#@:\[\]]+)(?::([0-9]{1,5}))?/?")
+DEFAULT_PORTS = {"http": "80", "https": "443"}
+
+
+def default_data() -> Path:
+    """Where a server keeps what it keeps, unless it is told."""
+    return Path.home() / ".local" / "share" / "runcast"
+
+
+class Settings(BaseSettings):
+    """How a server runs. Each is a flag of `runcast serve` and a variable `RUNCAST_…`."""
+
+    model_config = SettingsConfigDict(env_prefix="RUNCAST_", frozen=True)
+
+    host: str = Field("127.0.0.1", description="the address to listen on")
+    port: Annotated[int, Field(ge=0, le=65535)] = Field(
+        8000, description="the port to listen on; 0 takes a free one"
+    )
+    pipelines: Path | None = Field(
+        None, description="the folder with the pipeline files; those that runcast ships if left out"
+    )
+    data: Path = Field(
+        default_factory=default_data, description="the folder for what the server keeps"
+    )
+    retention: Annotated[float, Field(ge=0, le=86_400)] = Field(
+        RETENTION_SECONDS,
+        description="how long an execution stays in the lists after its end, in seconds",
+    )
+    max_concurrent: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        16, description="how many executions run at a time"
+    )
+    queue: Annotated[int, Field(ge=0, le=100_000)] = Field(
+        1000, description="how many more may wait for their turn"
+    )
+    grace: Annotated[float, Field(ge=0, le=60)] = Field(
+        GRACE_SECONDS,
+        description="how long a cancelled stage has to end by itself, in seconds",
+    )
+    token: SecretStr | None = Field(
+        None, description="what clients must send as `Authorization: Bearer …`"
+    )
+    insecure: bool = Field(
+        False, description="listen beyond this machine without a token all the same"
+    )
+    allow_origin: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="an origin (`https://host`) whose pages may use the server, though they come "
+        "from elsewhere; several are separated by commas",
+    )
+    debug: bool = Field(False, description="show tracebacks of failed stages to clients")
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach the server."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    @field_validator("pipelines")
+    @classmethod
+    def _is_a_folder(cls, folder: Path | None) -> Path | None:
+        if folder is not None and not folder.is_dir():
+            raise ValueError(f"{folder} is not a folder")
+        return folder
+
+    @field_validator("data")
+    @classmethod
+    def _can_be_made(cls, folder: Path) -> Path:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ValueError(f"{folder} cannot be used: {error.strerror}") from None
+        return folder
+
+    @field_validator("allow_origin", mode="before")
+    @classmethod
+    def _are_origins(cls, said: str | Sequence[str]) -> tuple[str, ...]:
+        texts = [said] if isinstance(said, str) else said
+        words = (word.strip() for text in texts for word in text.split(","))
+        return tuple(_origin(word) for word in words if word)
+
+    @model_validator(mode="after")
+    def _is_guarded(self) -> "Settings":
+        if not (self.loopback or self.token or self.insecure):
+            raise ValueError(
+                f"{self.host} can be reached from elsewhere: set --token (or RUNCAST_TOKEN), or "
+                "--insecure if everybody there may start and stop executions"
+            )
+        return self
+
+
+def _origin(text: str) -> str:
+    """An origin as browsers send it: in small letters, without the port that goes without saying.
+
+    `*` and `null` are none: any page at all could then start executions.
+    """
+    found = ORIGIN.fullmatch(text.lower())
+    if found is None:
+        raise ValueError(f"{text} is not an origin, such as https://example.org")
+    scheme, host, port = found.groups()
+    return f"{scheme}://{host}" + ("" if port in (None, DEFAULT_PORTS[scheme]) else f":{port}")
