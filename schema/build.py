@@ -1,12 +1,14 @@
 """The schema, put together."""
 
 import logging
+from typing import Any
 
 import strawberry
 from graphql import GraphQLError
 from strawberry.extensions import MaskErrors
 from strawberry.schema.config import StrawberryConfig
-from strawberry.types import ExecutionContext
+from strawberry.types import ExecutionContext, ExecutionResult
+from strawberry.types.graphql import OperationType
 
 from .mutation import Mutation
 from .query import Query
@@ -18,6 +20,12 @@ logger = logging.getLogger("runcast.graphql")
 
 class Schema(strawberry.Schema):
     """Logs what is our fault; what a client did wrong is told to the client and not logged."""
+
+    async def execute(self, query: str | None, *args: Any, **kwargs: Any) -> ExecutionResult:
+        """Runs a query or a mutation; a subscription is refused: it has more than one result."""
+        asked = kwargs.get("allowed_operation_types") or OperationType
+        kwargs["allowed_operation_types"] = {*asked} - {OperationType.SUBSCRIPTION}
+        return await super().execute(query, *args, **kwargs)
 
     def process_errors(
         self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None

@@ -31,13 +31,14 @@ def _settings_options(command: Callable[..., None]) -> Callable[..., None]:
 def _option(name: str, field: FieldInfo) -> Callable[..., Any]:
     flag, variable = f"--{name.replace('_', '-')}", f"RUNCAST_{name.upper()}"
     default = field.get_default(call_default_factory=True)
-    is_switch = field.annotation is bool
-    said = "" if default is None or is_switch else f"; default: {default}"
+    is_switch, is_many = field.annotation is bool, "tuple" in str(field.annotation)
+    said = "" if default in (None, ()) or is_switch else f"; default: {default}"
     return click.option(
         flag,
         name,
         help=f"{field.description} [{variable}{said}]",
         is_flag=is_switch,
+        multiple=is_many,
         default=None,
         metavar=None if is_switch else _metavar(field),
     )
@@ -57,7 +58,7 @@ def serve(**given: object) -> None:
 
     Each option is also an environment variable, the name of which stands behind it; an option wins.
     """
-    flags = {name: value for name, value in given.items() if value is not None}
+    flags = {name: value for name, value in given.items() if value not in (None, ())}
     try:
         settings = Settings(**flags)  # type: ignore[arg-type]  # pydantic checks them
     except ValidationError as error:

@@ -15,7 +15,7 @@ from ..errors import StageError
 from ..model import JSON
 from ..pipeline import CommandStage
 from . import StageCall, StageResult
-from .process import ChildProcess
+from .process import ChildProcess, in_spite_of_cancels
 
 PASSED_ON = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TMPDIR")
 """What a child sees of the server's environment, besides LC_*: no keys, no tokens."""
@@ -59,12 +59,12 @@ class CommandRunner:
         kept = Kept(call.emit, call.stage.max_output_bytes)
         with tempfile.TemporaryFile() as stdin:
             # A file and not a pipe: a child that does not read cannot block, break or end us.
-            await asyncio.to_thread(_fill, stdin, call.input)
+            await in_spite_of_cancels(asyncio.to_thread(_fill, stdin, call.input))
             child = await self._start(call, kept, stdin)
         try:
             status = await child.ended()
         except asyncio.CancelledError:
-            await child.terminate(call.stop)
+            await in_spite_of_cancels(child.terminate(call.stop))
             raise
         text = kept.text()
         if status != 0:
@@ -113,7 +113,7 @@ def child_environment(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _fill(stdin: IO[bytes], input: JSON) -> None:
-    stdin.write(input.encode() if isinstance(input, str) else orjson.dumps(input))
+    stdin.write(input.encode("utf-8", "replace") if isinstance(input, str) else orjson.dumps(input))
     stdin.seek(0)
 
 

@@ -3,12 +3,14 @@
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, TypeVar, cast
 
 from . import Stop
+
+Outcome = TypeVar("Outcome")
 
 STDOUT, STDERR = 1, 2
 STDERR_BYTES = 4096
@@ -50,16 +52,24 @@ class ChildProcess(asyncio.SubprocessProtocol):
             OSError: the program or the folder cannot be used.
         """
         loop = asyncio.get_running_loop()
-        _, child = await loop.subprocess_exec(
-            lambda: cls(receive),
-            *argv,
-            stdin=stdin,
-            env=env,
-            cwd=cwd,
-            pass_fds=pass_fds,
-            start_new_session=True,
+        # A start that was cancelled half-way would leave what the child has started by then.
+        _, child = await in_spite_of_cancels(
+            loop.subprocess_exec(
+                lambda: cls(receive),
+                *argv,
+                stdin=stdin,
+                env=env,
+                cwd=cwd,
+                pass_fds=pass_fds,
+                start_new_session=True,
+            )
         )
         return child
+
+    @property
+    def exited(self) -> bool:
+        """Whether the child itself has ended; some of its group may be left."""
+        return self._exited.is_set()
 
     async def ended(self) -> int:
         """Its exit status, negative for a signal; nothing of its group is left then.
@@ -130,6 +140,25 @@ class ChildProcess(asyncio.SubprocessProtocol):
 
     def process_exited(self) -> None:
         self._exited.set()
+
+
+async def in_spite_of_cancels(work: Coroutine[Any, Any, Outcome]) -> Outcome:
+    """What `work` comes to, although this task is cancelled meanwhile.
+
+    The cancel is not lost: it takes effect at the `await` that follows.
+    """
+    this = cast("asyncio.Task[object]", asyncio.current_task())
+    task, cancelled = asyncio.ensure_future(work), False
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError:
+            # `asyncio.timeout` counts the cancels: each of them may be counted once only.
+            this.uncancel()
+            cancelled = True
+    if cancelled:
+        this.cancel()
+    return task.result()
 
 
 def _processes() -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Python stages: an async function in the event loop, any other in a worker process."""
 
 import asyncio
+import importlib
 import inspect
 import sys
 from collections.abc import Callable
@@ -12,11 +13,21 @@ import orjson
 from ..errors import StageError
 from ..model import JSON
 from ..pipeline import PythonStage
-from . import StageCall, StageResult
-from .worker import NotJSON, StageContext, arguments, describe, encode_value, find
+from . import StageCall, StageResult, Stop
+from .process import in_spite_of_cancels
+from .worker import (
+    NotJSON,
+    StageContext,
+    arguments,
+    changed_at,
+    describe,
+    encode_value,
+    find,
+)
 from .workers import Stale, Worker, WorkerPool
 
 AGAIN_SECONDS = 0.5
+STAMP = "__runcast_changed_at__"
 
 
 class PythonRunner:
@@ -57,39 +68,45 @@ class PythonRunner:
             try:
                 return await self._called(worker, message, call)
             except Stale:
-                await worker.close()
+                continue
 
     async def _called(
         self, worker: Worker, message: dict[str, object], call: StageCall[PythonStage]
     ) -> JSON:
         try:
-            value = await worker.call(message, call.emit)
+            return await worker.call(message, call.emit)
         except asyncio.CancelledError:
-            await worker.stop(call.stop)
+            await in_spite_of_cancels(worker.stop(call.stop))
             raise
-        except StageError as error:
-            if error.type == "WorkerDied":
-                await worker.close()
-            else:
-                await self._pool.give_back(worker)
-            raise
-        await self._pool.give_back(worker)
-        return value
+        finally:
+            await in_spite_of_cancels(self._pool.give_back(worker))
 
 
 def function_of(stage: PythonStage, folder: Path) -> Callable[..., Any]:
-    """The function of a stage.
+    """The function of a stage, as its file says now.
 
     Raises:
         StageError: there is none, or its module cannot be imported.
     """
     if str(folder) not in sys.path:
         sys.path.append(str(folder))
+    name = stage.call.partition(":")[0]
+    _forget_if_changed(name)
     try:
-        return find(stage.call)
+        function = find(stage.call)
+        # On the module, because `sys.modules` is what the stamp has to agree with.
+        vars(sys.modules[name]).setdefault(STAMP, changed_at(sys.modules[name]))
+        return function
     except LookupError as error:
         message = str(error)
         raise StageError(message, type="NoSuchFunction", retryable=False) from None
+
+
+def _forget_if_changed(name: str) -> None:
+    importlib.invalidate_caches()
+    module = sys.modules.get(name)
+    if module and vars(module).get(STAMP, changed_at(module)) != changed_at(module):
+        del sys.modules[name]
 
 
 async def _in_the_loop(function: Callable[..., Any], call: StageCall[PythonStage]) -> JSON:
@@ -106,16 +123,27 @@ async def _in_the_loop(function: Callable[..., Any], call: StageCall[PythonStage
         await asyncio.wait([work])
     except asyncio.CancelledError:
         context._stopped.set()
-        # A function may swallow a cancel, or several; the stage has stopped when it has ended.
-        while not work.done():
-            work.cancel()
-            await asyncio.wait([work], timeout=AGAIN_SECONDS)
-        if not work.cancelled():
-            work.exception()  # It counts as seen: the stage was cancelled, whatever it raised.
+        await in_spite_of_cancels(_ended(work, call.stop))
         raise
     if work.cancelled():
         raise StageError("the function cancelled itself", type="CancelledError")
     return work.result()
+
+
+async def _ended(work: "asyncio.Task[JSON]", stop: Stop) -> None:
+    """Cancels a task until it has ended: a function may swallow a cancel, or several.
+
+    Its clean-up has the grace period before it is cancelled again.
+    """
+    work.cancel()
+    force = asyncio.create_task(stop.force.wait())
+    await asyncio.wait([work, force], timeout=stop.grace, return_when=asyncio.FIRST_COMPLETED)
+    force.cancel()
+    while not work.done():
+        work.cancel()
+        await asyncio.wait([work], timeout=AGAIN_SECONDS)
+    if not work.cancelled():
+        work.exception()  # It counts as seen: the stage was cancelled, whatever it raised.
 
 
 async def _outcome(function: Callable[..., Any], arguments: tuple[Any, ...]) -> JSON:

@@ -18,14 +18,18 @@ import struct
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import FrameType, ModuleType
-from typing import Any, NoReturn
+from typing import Any
 
 MAX_MESSAGE_BYTES = 64 << 20
+MAX_MESSAGE_CHARACTERS = 10_000
+MAX_TRACEBACK_CHARACTERS = 50_000
+MAX_DEPTH = 200
 FLUSH_CHARACTERS = 65_536
 FLUSH_SECONDS = 0.02
+NUDGE_SECONDS = 0.02
 
 
 class Stopped(BaseException):
@@ -62,20 +66,45 @@ class NotJSON(ValueError):
 
 
 def encode_value(value: object) -> bytes:
-    """A function's value as JSON.
+    """A function's value as JSON that every reader of JSON takes.
 
     Raises:
-        NotJSON: it is not JSON, or too large.
+        NotJSON: it is not JSON (NaN is not, nor is half a surrogate pair), too large, nested more
+            than MAX_DEPTH deep, or has an integer of more than 64 bits in it.
     """
     try:
         encoded = json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+        fits = len(encoded) <= MAX_MESSAGE_BYTES // 2
+        if fits:  # Reading 100 MB would take seconds, of the event loop's for an async function.
+            _check_depth(json.loads(encoded, parse_int=_integer))
     except (TypeError, ValueError, RecursionError) as error:
         raise NotJSON(
             f"the function returned a {type(value).__name__}, which is not JSON: {error}"
         ) from None
-    if len(encoded) > MAX_MESSAGE_BYTES // 2:
+    if not fits:
         raise NotJSON(f"the function returned {len(encoded)} bytes, which is too much")
     return encoded
+
+
+def _integer(digits: str) -> int:
+    number = int(digits)
+    if not -(1 << 63) <= number < 1 << 64:
+        raise ValueError("an integer has more than 64 bits")
+    return number
+
+
+def _check_depth(value: object) -> None:
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [inner for outer in level for inner in _members(outer)]
+    if any(isinstance(each, (dict, list)) for each in level):
+        raise ValueError(f"it is nested more than {MAX_DEPTH} deep")
+
+
+def _members(value: object) -> Iterable[object]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def describe(error: BaseException) -> dict[str, str]:
@@ -88,7 +117,16 @@ def describe(error: BaseException) -> dict[str, str]:
         trace = "".join(traceback.format_exception(error))
     except BaseException:
         trace = "".join(traceback.format_tb(error.__traceback__))
-    return {"name": type(error).__name__, "message": message, "traceback": trace}
+    return {
+        "name": type(error).__name__,
+        "message": sayable(message[:MAX_MESSAGE_CHARACTERS]),
+        "traceback": sayable(trace[-MAX_TRACEBACK_CHARACTERS:]),
+    }
+
+
+def sayable(text: str) -> str:
+    """Half a surrogate pair, which no UTF-8 can say, becomes a question mark."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def find(call: str) -> Callable[..., Any]:
@@ -114,12 +152,14 @@ def find(call: str) -> Callable[..., Any]:
 def arguments(
     function: Callable[..., Any], input: object, context: StageContext
 ) -> tuple[Any, ...]:
-    """The input, and the context if the function takes a second argument."""
+    """The input, and the context if the function needs a second argument or calls it `context`."""
     try:
-        inspect.signature(function).bind(input, context)
+        parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
         return (input,)
-    return (input, context)
+    second = [each for each in parameters if each.kind <= each.POSITIONAL_OR_KEYWORD][1:2]
+    wanted = any(each.default is each.empty or each.name == "context" for each in second)
+    return (input, context) if wanted else (input,)
 
 
 class Channel:
@@ -164,6 +204,8 @@ class Printed(io.TextIOBase):
         return True
 
     def write(self, text: str) -> int:
+        if not isinstance(text, str):
+            raise TypeError(f"only text can be put out, not {type(text).__name__}")
         with self._lock:
             self._texts.append(text)
             self._size += len(text)
@@ -175,8 +217,9 @@ class Printed(io.TextIOBase):
     def flush(self) -> None:
         with self._lock:
             text, self._texts, self._size = "".join(self._texts), [], 0
-            if text:
-                self._channel.send(json.dumps({"type": "emit", "text": text}).encode())
+            for start in range(0, len(text), FLUSH_CHARACTERS):
+                piece = sayable(text[start : start + FLUSH_CHARACTERS])
+                self._channel.send(json.dumps({"type": "emit", "text": piece}).encode())
 
     def _flushing(self) -> None:
         pause = threading.Event()
@@ -201,6 +244,7 @@ class Worker:
         signal.signal(signal.SIGTERM, self._stop)
         threading.Thread(target=self._listen, daemon=True).start()
         sys.stdout = self._printed
+        self._threads = threading.active_count()
         while not self._stopped.is_set():
             self._channel.send(self._answer(self._calls.get()))
 
@@ -212,12 +256,25 @@ class Worker:
             if message is None:
                 # The server is gone: end, with everything that a function has started.
                 os.killpg(os.getpgrp(), signal.SIGKILL)
+            elif message.get("stop"):
+                threading.Thread(target=self._nudge, daemon=True).start()
             else:
                 self._calls.put(message)
 
-    def _stop(self, number: int, frame: FrameType | None) -> NoReturn:
-        self._stopped.set()
-        raise Stopped
+    def _nudge(self) -> None:
+        """Sends SIGTERM to the main thread until it has noticed.
+
+        One that another thread takes, or that comes just before a call that blocks, interrupts
+        nothing: `time.sleep` would go on to its end.
+        """
+        main = threading.main_thread().ident
+        while main is not None and not self._stopped.wait(NUDGE_SECONDS):
+            signal.pthread_kill(main, signal.SIGTERM)
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        if not self._stopped.is_set():
+            self._stopped.set()
+            raise Stopped
 
     def _answer(self, call: dict[str, Any]) -> bytes:
         try:
@@ -225,10 +282,22 @@ class Worker:
                 return json.dumps({"type": "stale"}).encode()
             value = encode_value(self._perform(call))
         except BaseException as error:
-            return json.dumps({"type": "error", **describe(error)}).encode()
+            said = {"left": self._something_is_left(), **describe(error)}
+            return json.dumps({"type": "error", **said}).encode()
         finally:
             self._printed.flush()
-        return b'{"type": "value", "value": ' + value + b"}"
+        left = json.dumps(self._something_is_left()).encode()
+        return b'{"type": "value", "left": ' + left + b', "value": ' + value + b"}"
+
+    def _something_is_left(self) -> bool:
+        """Whether a thread or a child is left of the call, to disturb the next one."""
+        if threading.active_count() > self._threads:
+            return True
+        try:
+            os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return False
+        return True
 
     def _perform(self, call: dict[str, Any]) -> object:
         if call["folder"] not in sys.path:
@@ -250,14 +319,15 @@ class Worker:
         self._printed.write(text)
 
     def _remember(self, module: ModuleType) -> None:
-        self._imported.setdefault(module.__name__, _changed_at(module))
+        self._imported.setdefault(module.__name__, changed_at(module))
 
     def _is_stale(self, name: str) -> bool:
         """Whether the function's file was changed since it was imported."""
-        return name in self._imported and self._imported[name] != _changed_at(sys.modules[name])
+        return name in self._imported and self._imported[name] != changed_at(sys.modules[name])
 
 
-def _changed_at(module: ModuleType) -> float:
+def changed_at(module: ModuleType) -> float:
+    """When the module's file was changed, in epoch seconds; 0 if it has none."""
     try:
         return os.stat(module.__file__ or "").st_mtime  # noqa: PTH116
     except OSError:

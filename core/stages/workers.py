@@ -16,12 +16,13 @@ import orjson
 
 from ..errors import StageError
 from . import Stop
-from .process import ChildProcess
-from .worker import MAX_MESSAGE_BYTES
+from .process import ChildProcess, in_spite_of_cancels
+from .worker import FLUSH_CHARACTERS, MAX_MESSAGE_BYTES
 
 SCRIPT = Path(__file__).with_name("worker.py")
 MAX_CALLS = 200
 TAIL_BYTES = 4096
+DYING_SECONDS = 2.0
 
 
 class Stale(Exception):
@@ -39,6 +40,10 @@ class Worker:
         said: bytearray,
     ) -> None:
         self.calls = 0
+        self._reusable = True
+        self._closed = False
+        # A fork of the worker may hold the socket open: that the worker has ended is the sign.
+        self._ending = asyncio.create_task(child.ended())
         self._child = child
         self._reader = reader
         self._writer = writer
@@ -73,31 +78,52 @@ class Worker:
             Stale: ask another worker.
         """
         self.calls += 1
-        encoded = orjson.dumps(message)
-        self._writer.write(struct.pack(">I", len(encoded)) + encoded)
+        self._reusable = False
+        self._send(message)
         while True:
             answer = await self._receive()
             match answer["type"]:
                 case "emit":
                     emit(answer["text"])
-                case "value":
-                    return answer["value"]
                 case "stale":
                     raise Stale
-                case _:
-                    raise _error(answer)
+            if "left" in answer:
+                self._reusable = not answer["left"]
+                return _value(answer)
+
+    @property
+    def reusable(self) -> bool:
+        """Whether it can take another call: its last one is over and has left nothing behind."""
+        return self._reusable and not self._child.exited
+
+    def _send(self, message: Mapping[str, object]) -> None:
+        encoded = orjson.dumps(message)
+        self._writer.write(struct.pack(">I", len(encoded)) + encoded)
 
     async def stop(self, stop: Stop) -> None:
         """Interrupts the function, and ends the process and all that the function has started."""
+        # What the function prints while it cleans up must not block it.
+        draining = asyncio.create_task(self._drain())
+        self._send({"stop": True})
         await self._child.terminate(stop)
         await self._close()
+        await draining
 
     async def close(self) -> None:
-        """Ends the process, which does nothing at the moment."""
-        await self._child.kill()
-        await self._close()
+        """Ends the process, which does nothing at the moment; at once if it has ended."""
+        if not self._closed:
+            await self._child.kill()
+            await self._close()
+
+    async def _drain(self) -> None:
+        with suppress(OSError):
+            while await self._reader.read(FLUSH_CHARACTERS):
+                pass
 
     async def _close(self) -> None:
+        self._closed = True
+        self._ending.cancel()
+        await asyncio.wait([self._ending])
         self._writer.close()
         with suppress(OSError):
             await self._writer.wait_closed()
@@ -107,10 +133,16 @@ class Worker:
             await self._writer.drain()
             (size,) = struct.unpack(">I", await self._reader.readexactly(4))
             if size > MAX_MESSAGE_BYTES:
-                raise StageError("the function has put out too much at once", retryable=False)
+                raise StageError("the worker process has said too much", type="WorkerBroken")
             answer: dict[str, Any] = orjson.loads(await self._reader.readexactly(size))
+        except orjson.JSONDecodeError:
+            unread = "what the worker process has said cannot be read"
+            raise StageError(unread, type="WorkerBroken") from None
         except (asyncio.IncompleteReadError, OSError):
-            status = await self._child.ended()
+            await asyncio.wait([self._ending], timeout=DYING_SECONDS)
+            if not self._child.exited:
+                await self._child.kill()
+            status = await asyncio.shield(self._ending)
             said = bytes(self._said) + bytes(self._child.stderr)
             raise StageError(_last_words(status, said), type="WorkerDied") from None
         return answer
@@ -143,8 +175,11 @@ class WorkerPool:
 
     async def take(self) -> Worker:
         """A worker for one call; to be given back, or stopped."""
-        if self._idle:
-            return self._idle.pop()
+        while self._idle:
+            worker = self._idle.pop()
+            if worker.reusable:
+                return worker
+            await in_spite_of_cancels(worker.close())
         starting = asyncio.create_task(Worker.start(self._environ))
         try:
             return await asyncio.shield(starting)
@@ -154,15 +189,18 @@ class WorkerPool:
 
     async def give_back(self, worker: Worker) -> None:
         """Keeps the worker warm, unless it has served long enough or there are enough."""
-        if self._closing or worker.calls >= MAX_CALLS or len(self._idle) >= self._max_idle:
-            await worker.close()
-        else:
+        room = len(self._idle) < self._max_idle and not self._closing
+        if room and worker.reusable and worker.calls < MAX_CALLS:
             self._idle.append(worker)
+        else:
+            await worker.close()
 
 
-def _error(answer: Mapping[str, Any]) -> StageError:
+def _value(answer: Mapping[str, Any]) -> object:
+    if answer["type"] == "value":
+        return answer["value"]
     missing = answer["name"] in ("LookupError", "NotJSON")
-    return StageError(
+    raise StageError(
         answer["message"],
         type=answer["name"],
         traceback=answer["traceback"],

@@ -1,0 +1,105 @@
+"""How a server ends: told to, and killed."""
+
+import asyncio
+import signal
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+
+import httpx
+import psutil
+import pytest
+from deadlines import eventually
+from doors import GraphQLDoor
+from server_process import ServerProcess, all_gone
+from subscriptions import check_progress, connected, until_begun, whole
+
+PIPELINES = ("shell", "stubborn", "blocking", "waiting")
+IN_TIME = 10.0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+async def test_told_to_stop(serve: Callable[..., ServerProcess], number: signal.Signals) -> None:
+    """It ends what runs, tells every reader, leaves no process, and is gone within 10 s."""
+    server = serve("--grace", "1")
+    door = GraphQLDoor(server.client)
+    ids = [door.start(pipeline, "hello") for pipeline in PIPELINES]
+    async with AsyncExitStack() as sockets:
+        socket = await sockets.enter_async_context(connected(server.ws_url))
+        readers = [socket.progress(id) for id in ids]
+        begun = await asyncio.gather(*map(until_begun, readers))
+        family = server.children()
+        asked = time.monotonic()
+        server.process.send_signal(number)
+        ends = await asyncio.gather(*map(whole, readers))
+        await asyncio.to_thread(server.process.wait, 20)
+        took = time.monotonic() - asked
+    assert took < IN_TIME
+    assert all_gone(family)
+    assert len(family) >= 6, "a shell with a grandchild, one that ignores SIGTERM, a worker"
+    for start, end in zip(begun, ends, strict=True):
+        check_progress(start + end)
+        last = end[-1]
+        assert (last["status"], last["execution"]["endReason"]) == ("FAILED", "SERVER_SHUTDOWN")
+        assert last["execution"]["error"]["type"] == "ServerShutdown"
+    assert "Traceback" not in server.complained
+
+
+async def test_twice_told(serve: Callable[..., ServerProcess]) -> None:
+    """A second Ctrl+C does not wait for what runs, and still leaves no process."""
+    server = serve("--grace", "1")
+    door = GraphQLDoor(server.client)
+    for pipeline in PIPELINES:
+        door.start(pipeline, "hello")
+    eventually(lambda: _begun(door) == len(PIPELINES))
+    family = server.children()
+    server.process.send_signal(signal.SIGINT)
+    eventually(lambda: _refuses(server))
+    server.process.send_signal(signal.SIGINT)
+    await asyncio.to_thread(server.process.wait, IN_TIME)
+    eventually(lambda: all_gone(family))
+
+
+def test_idle_server_stops(serve: Callable[..., ServerProcess]) -> None:
+    """A server on which nothing runs is gone at once."""
+    server = serve()
+    asked = time.monotonic()
+    server.process.terminate()
+    server.process.wait(20)
+    assert time.monotonic() - asked < 5
+
+
+def test_killed(serve: Callable[..., ServerProcess]) -> None:
+    """When the server is killed, its worker processes end by themselves."""
+    server = serve()
+    door = GraphQLDoor(server.client)
+    door.start("blocking", "hello")
+    door.start("several-v1", "hello")
+    eventually(lambda: _begun(door))
+    workers = [child for child in server.children() if _is_worker(child)]
+    assert workers
+    server.process.kill()
+    server.process.wait(20)
+    eventually(lambda: all_gone(workers))
+
+
+def _begun(door: GraphQLDoor) -> int:
+    """How many executions have a stage that has put out `begun`."""
+    data = door.ask("{ executions { stages { output { text } } } }")
+    outputs = [
+        "".join(stage["output"]["text"] for stage in execution["stages"])
+        for execution in data["executions"]
+    ]
+    return sum("begun" in output for output in outputs)
+
+
+def _refuses(server: ServerProcess) -> bool:
+    """Whether it has heard that it is to stop."""
+    try:
+        return server.client.get("/readyz").status_code == 503
+    except httpx.TransportError:
+        return True
+
+
+def _is_worker(child: psutil.Process) -> bool:
+    return any(part.endswith("worker.py") for part in child.cmdline())

@@ -1,0 +1,125 @@
+"""A real server in a process of its own, started by its command."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import psutil
+from deadlines import eventually
+
+PIPELINES = Path(__file__).with_name("pipelines")
+COMMAND = str(Path(sys.executable).with_name("runcast"))
+
+
+def clean_environ(**variables: str) -> dict[str, str]:
+    """This process's environment without what could change how a server runs."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("RUNCAST_", "ANTHROPIC_"))
+    }
+    return kept | variables
+
+
+def runcast(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """The `runcast` command, run to its end."""
+    return subprocess.run(
+        [COMMAND, *arguments],
+        env=clean_environ(**variables),
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+
+
+class ServerProcess:
+    """`runcast serve` on a free port; `folder` takes its data and what it says."""
+
+    def __init__(self, folder: Path, flags: Sequence[str], environ: Mapping[str, str]) -> None:
+        self._stdout, self._stderr = folder / "stdout", folder / "stderr"
+        arguments = [COMMAND, "serve", "--data", str(folder / "data"), *flags]
+        with self._stdout.open("w") as stdout, self._stderr.open("w") as stderr:
+            self.process = psutil.Popen(
+                arguments, stdout=stdout, stderr=stderr, env=clean_environ(**environ)
+            )
+
+    @property
+    def said(self) -> str:
+        """What it has written to stdout so far."""
+        return self._stdout.read_text()
+
+    @property
+    def complained(self) -> str:
+        """What it has written to stderr so far."""
+        return self._stderr.read_text()
+
+    def wait_until_ready(self) -> None:
+        """Returns when it answers; `url` and `client` can be used from then on."""
+        found = eventually(lambda: self._address() or self._is_gone())
+        assert isinstance(found, str), self.complained
+        self.url = found
+        self.ws_url = found.replace("http://", "ws://") + "/graphql"
+        self.client = httpx.Client(base_url=self.url, timeout=30, trust_env=False)
+        self.client.get("/healthz").raise_for_status()
+
+    def children(self) -> list[psutil.Process]:
+        """Every process that it has started, and those that these have started."""
+        return list(self.process.children(recursive=True))
+
+    def end(self) -> None:
+        """Ends the server and whatever it may have left."""
+        if self.process.poll() is None:
+            self._stop()
+        if hasattr(self, "client"):
+            self.client.close()
+
+    def _stop(self) -> None:
+        left = self.children()
+        self.process.terminate()
+        try:
+            self.process.wait(timeout=20)
+        except psutil.TimeoutExpired:
+            self.process.kill()
+            self.process.wait(timeout=20)
+        for child in left:
+            if child.is_running():
+                child.kill()
+
+    def _address(self) -> str | None:
+        match = re.search(r"GraphQL +(http://\S+)/graphql", self.said)
+        return match and match[1]
+
+    def _is_gone(self) -> bool:
+        return self.process.poll() is not None
+
+
+@contextmanager
+def serving(folder: Path, *flags: str, **environ: str) -> Iterator[ServerProcess]:
+    """A server with the test pipelines that is ready, ended when the block is left."""
+    places = [] if "--port" in flags or "RUNCAST_PORT" in environ else ["--port", "0"]
+    if "--pipelines" not in flags:
+        places += ["--pipelines", str(PIPELINES)]
+    folder.mkdir(parents=True, exist_ok=True)
+    server = ServerProcess(folder, [*places, *flags], environ)
+    try:
+        server.wait_until_ready()
+        yield server
+    finally:
+        server.end()
+
+
+def all_gone(processes: Sequence[psutil.Process]) -> bool:
+    """Whether none of them runs any more; a zombie that nobody has reaped does not run."""
+    return not any(_runs(process) for process in processes)
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False

@@ -1,0 +1,3 @@
+"""Not the library's json."""
+
+raise AssertionError("this must never be imported")

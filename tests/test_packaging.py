@@ -1,0 +1,83 @@
+"""The repository as a package: what is in it, and what it says about itself."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import runcast
+
+ROOT = Path(runcast.__file__).parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+ROOMS = {"core", "resolvers", "rest_compat", "schema", "server"}
+BESIDE = {"tests", "benchmarks", "examples", "docs", "build"}
+
+
+def folders_with_code() -> set[str]:
+    """Every folder of the package that has a module in it, dotted."""
+    found = {path.parent.relative_to(ROOT) for path in ROOT.rglob("*.py")}
+    inside = (
+        folder.parts
+        for folder in found
+        if not any(part.startswith(".") or part in BESIDE for part in folder.parts)
+        and (ROOT / folder / "__init__.py").exists()
+    )
+    return {".".join(("runcast", *parts)) for parts in inside}
+
+
+def test_packages() -> None:
+    """The list of packages in pyproject.toml is the list of the folders with code."""
+    listed = PROJECT["tool"]["setuptools"]["packages"]
+    assert set(listed) == folders_with_code()
+    assert len(listed) == len(set(listed))
+
+
+@pytest.mark.parametrize("room", sorted(ROOMS))
+def test_every_folder_is_a_package(room: str) -> None:
+    """A folder of a room that has a module in it has an __init__.py, too."""
+    folders = {path.parent for path in (ROOT / room).rglob("*.py")}
+    assert all((folder / "__init__.py").exists() for folder in folders)
+
+
+def test_top_level() -> None:
+    """The rooms are at the top level, as the layout of the repository has it."""
+    assert {name.split(".")[1] for name in folders_with_code() if "." in name} == ROOMS
+
+
+@pytest.mark.parametrize("name", ["README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md"])
+def test_papers(name: str) -> None:
+    """A reader finds the usual papers."""
+    assert (ROOT / name).read_text().strip()
+
+
+@pytest.mark.parametrize("start", ["pip install . && ", "pip install -e '.[dev]' && pytest"])
+def test_readme_commands(start: str) -> None:
+    """README has a line that starts the server, and one that tests, each complete in itself."""
+    lines = (ROOT / "README.md").read_text().splitlines()
+    assert len([line for line in lines if line.startswith(start)]) == 1
+
+
+def test_readme_flags() -> None:
+    """Every flag that README shows is one that `runcast serve` takes."""
+    from runcast.server.settings import Settings
+
+    text = (ROOT / "README.md").read_text()
+    settings = text[text.index("## Settings") : text.index("## Promises")]
+    shown = set(re.findall(r"--([a-z][a-z-]+)", settings)) - {"help"}
+    assert shown <= {name.replace("_", "-") for name in Settings.model_fields}
+
+
+def test_version() -> None:
+    """The package tells its version, three numbers."""
+    assert re.fullmatch(r"\d+\.\d+\.\d+", runcast.__version__)
+
+
+def test_data_files() -> None:
+    """What is not code and yet needed is in the wheel: the schema, the pipelines, py.typed."""
+    data = PROJECT["tool"]["setuptools"]["package-data"]
+    for package, patterns in data.items():
+        folder = ROOT.joinpath(*package.split(".")[1:])
+        for pattern in patterns:
+            assert list(folder.glob(pattern)), f"{package}: {pattern}"
+    assert "schema.graphql" in data["runcast.schema"]
+    assert "py.typed" in data["runcast"]
