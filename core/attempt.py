@@ -32,7 +32,9 @@ async def attempt(runner: StageRunner[Any], call: StageCall[Any], publish: Publi
             emitter.emit(as_text(result.value))
     if stage.output is None:
         return result
-    return replace(result, value=parsed(stage.output, result.value))
+    # In a thread: a text of 1 MiB can take some tenths of a second.
+    value = await asyncio.to_thread(parsed, stage.output, result.value)
+    return replace(result, value=value)
 
 
 def _given(call: StageCall[Any]) -> object:

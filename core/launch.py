@@ -60,6 +60,12 @@ def taken_over(
             "retry from there or from an earlier stage",
             path=["fromStage"],
         )
+    if too_large := [id for id in before if done[id].value_dropped]:
+        raise Conflict(
+            f"the output of stage {too_large[0]!r} was too large for the history to keep; "
+            "retry from there or from an earlier stage",
+            path=["fromStage"],
+        )
     return (*(done[id] for id in before), *stages[len(before) :])
 
 

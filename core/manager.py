@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
@@ -11,9 +11,10 @@ from .clock import Clock
 from .cursor import Cursor
 from .engines import Engine
 from .errors import AlreadyEnded, Conflict, NotFound, Unavailable
-from .events import Event, Submitted
+from .events import ChangeKind, Event, Submitted
 from .feed import Feed
 from .filter import EVERYTHING, ExecutionFilter
+from .follower import Follower
 from .hub import WATCHER_LIMIT, Change
 from .idempotency import IdempotencyKeys
 from .launch import base36, launched, pending, taken_over
@@ -47,6 +48,7 @@ class ExecutionManager:
         clock: Clock,
         *,
         retention: float = RETENTION_SECONDS,
+        followers: Sequence[Follower] = (),
         watcher_limit: int = WATCHER_LIMIT,
         ring_size: int = RING_SIZE,
     ) -> None:
@@ -55,6 +57,7 @@ class ExecutionManager:
         self.retention = retention
         self.epoch = base36(clock.now())
         self.closing = False
+        self._followers = followers
         self._store = Store(ring_size)
         self._feed = Feed(self._store, clock, self.epoch, watcher_limit)
         self._keys = IdempotencyKeys()
@@ -140,21 +143,18 @@ class ExecutionManager:
         return await self._start(request, pipeline, pending(pipeline))
 
     async def retry(
-        self, execution_id: str, pipeline: Pipeline, from_stage: str | None = None
+        self, old: Execution, pipeline: Pipeline, from_stage: str | None = None
     ) -> Started:
         """A new execution with the same input, labels and options.
 
         With `from_stage`, what the stages before it came to is taken over.
 
         Raises:
-            NotFound: no such execution, or the pipeline has no such stage.
+            NotFound: the pipeline has no such stage.
             Conflict: a stage before `from_stage` was not completed, or is another one now.
             CapacityReached, Unavailable: as in `start`.
         """
-        old = self.get(execution_id)
-        request = StartRequest(
-            pipeline.id, old.input, old.labels, old.options, retry_of=execution_id
-        )
+        request = StartRequest(pipeline.id, old.input, old.labels, old.options, retry_of=old.id)
         stages = pending(pipeline)
         if from_stage is not None:
             stages = taken_over(old, stages, from_stage)
@@ -194,6 +194,11 @@ class ExecutionManager:
         self._publish(Change.of(event, after))
         return after
 
+    async def kept(self, execution_id: str) -> None:
+        """Returns once every follower has kept what it knows of an execution, or has given up."""
+        for follower in self._followers:
+            await follower.committed(execution_id)
+
     # Watching
 
     def watch(self, execution_id: str, after: str | None = None) -> AsyncGenerator[Change, None]:
@@ -231,6 +236,9 @@ class ExecutionManager:
     def _publish(self, change: Change) -> None:
         self._store.put(change)
         self._feed.publish(change)
+        if change.kind is not ChangeKind.OUTPUT:
+            for follower in self._followers:
+                follower.note(change.execution)
         if change.terminal:
             due = self.clock.monotonic() + self.retention
             self._leaving.append((due, change.execution.id))
@@ -246,6 +254,8 @@ class ExecutionManager:
         execution = launched(request, pipeline, stages, self.clock.now())
         with self._keys.claim(request, execution.id):
             await self.engine.submit(execution, pipeline)
+        # Whoever is told the id finds the execution again, whatever happens to this process.
+        await self.kept(execution.id)
         return Started(self.get(execution.id))
 
     def sweep(self) -> None:

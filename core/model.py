@@ -126,6 +126,8 @@ class StageRun:
     output: Output = field(default_factory=Output)
     value: JSON = None
     """What the stage hands to the next one: text or JSON; None until it has completed."""
+    value_dropped: bool = False
+    """Whether the value was too large for the history, where this comes from."""
     error: Failure | None = None
 
     @property

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..core.clock import Clock
+from ..core.history import History
 from ..core.library import PipelineLibrary
 from ..core.manager import ExecutionManager
 
@@ -14,6 +15,7 @@ class Context:
 
     manager: ExecutionManager
     pipelines: PipelineLibrary
+    history: History
     clock: Clock
     version: str
     environ: Mapping[str, str]

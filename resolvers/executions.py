@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ..core.cursor import Cursor
-from ..core.errors import InvalidInput, NotFound, RuncastError
+from ..core.errors import AlreadyEnded, InvalidInput, NotFound, RuncastError
 from ..core.filter import EVERYTHING, ExecutionFilter
 from ..core.hub import Change
 from ..core.listing import ListChange
@@ -58,31 +58,53 @@ def list_executions(
     return ctx.manager.list(filter, limit)
 
 
-def page_executions(
+async def page_executions(
     ctx: Context,
     filter: ExecutionFilter = EVERYTHING,
     order: Order | None = None,
     request: PageRequest | None = None,
+    *,
+    include_history: bool = False,
 ) -> ExecutionPage:
     """A page of the list in an order of the caller's choice; START_TIME, newest first, if none.
 
     Raises:
         InvalidInput: a cursor or a number is off.
+        Unavailable: the history cannot be read.
     """
-    found = ctx.manager.list(filter.of_any_status())
-    matching = [one for one in found if filter.admits(one.status)]
-    counts = Counter(one.status for one in found)
-    return ExecutionPage(
-        paginate(matching, order or Order(), request or PageRequest(), ctx.clock.now()),
-        len(matching),
-        {status: counts[status] for status in Status},
-        ctx.manager.list_cursor(),
-    )
+    cursor = ctx.manager.list_cursor()
+    if include_history:
+        found = await ctx.history.merged_page(ctx.manager.list(), filter, order, request)
+        return ExecutionPage(found.page, found.total, found.counts, cursor)
+    live = ctx.manager.list(filter.of_any_status())
+    matching = [one for one in live if filter.admits(one.status)]
+    counts = Counter(one.status for one in live)
+    page = paginate(matching, order or Order(), request or PageRequest(), ctx.clock.now())
+    return ExecutionPage(page, len(matching), {s: counts[s] for s in Status}, cursor)
 
 
-def get_execution(ctx: Context, execution_id: str) -> Execution:
-    """Raises: NotFound."""
-    return ctx.manager.get(execution_id)
+def is_held(ctx: Context, execution_id: str) -> bool:
+    """Whether the execution is live, and not only history."""
+    try:
+        ctx.manager.get(execution_id)
+    except NotFound:
+        return False
+    return True
+
+
+async def get_execution(ctx: Context, execution_id: str) -> Execution:
+    """An execution that is live, or that the history still has.
+
+    Raises:
+        NotFound: there is none of that id.
+        Unavailable: it is not live, and the history cannot be read.
+    """
+    if is_held(ctx, execution_id):
+        return ctx.manager.get(execution_id)
+    execution = await ctx.history.get(execution_id)
+    if execution is None:
+        raise NotFound("Execution not found", path=["id"])
+    return execution
 
 
 async def start_execution(
@@ -126,8 +148,8 @@ async def retry_execution(
         NotFound: no such execution, its pipeline is gone, or it has no such stage.
         Conflict, CapacityReached, Unavailable: nothing was started.
     """
-    pipeline = ctx.pipelines.get(ctx.manager.get(execution_id).pipeline_id)
-    return await ctx.manager.retry(execution_id, pipeline, from_stage)
+    old = await get_execution(ctx, execution_id)
+    return await ctx.manager.retry(old, ctx.pipelines.get(old.pipeline_id), from_stage)
 
 
 async def cancel_execution(
@@ -137,9 +159,18 @@ async def cancel_execution(
     try:
         return Cancelled(await ctx.manager.cancel(execution_id, reason, forced=force), True)
     except NotFound as error:
-        return Cancelled(None, False, error)
+        return await _not_live(ctx, execution_id, error)
     except RuncastError as error:
         return Cancelled(ctx.manager.get(execution_id), False, error)
+
+
+async def _not_live(ctx: Context, execution_id: str, error: NotFound) -> Cancelled:
+    try:
+        execution = await get_execution(ctx, execution_id)
+    except RuncastError:
+        return Cancelled(None, False, error)
+    ended = AlreadyEnded(f"the execution has already ended as {execution.status}", path=["id"])
+    return Cancelled(execution, False, ended)
 
 
 async def cancel_executions(

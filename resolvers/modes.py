@@ -1,19 +1,19 @@
 """How prompt stages reach their language model: an API with a key, or a command on this machine."""
 
 import shutil
-from collections.abc import Mapping
 
 from ..core.errors import InvalidInput
+from ..core.stages.prompt import API, CLI, default_mode
+from ..core.stages.tools import TOOLS
 from .context import Context
 
-MODES = ("api", "cli")
-CLI_TOOLS = ("claude", "opencode", "aider")
-API_KEY = "ANTHROPIC_API_KEY"
+MODES = (API, CLI)
+CLI_TOOLS = tuple(TOOLS)
 
 
-def default_mode(environ: Mapping[str, str]) -> str:
-    """`api` if there is a key for it, else `cli`."""
-    return "api" if environ.get(API_KEY) else "cli"
+def has_api_key(ctx: Context) -> bool:
+    """Whether a language model can be reached without a command."""
+    return default_mode(ctx.environ) == API
 
 
 def checked_mode(ctx: Context, mode: str | None, tool: str | None) -> str:
@@ -27,8 +27,8 @@ def checked_mode(ctx: Context, mode: str | None, tool: str | None) -> str:
         mode = default_mode(ctx.environ)
     elif mode not in MODES:
         raise InvalidInput(f"unknown executionMode {mode!r}: use one of api, cli", path=path)
-    elif mode == "api" and not ctx.environ.get(API_KEY):
-        raise InvalidInput(f"API mode requires {API_KEY} environment variable", path=path)
+    elif mode == API and not has_api_key(ctx):
+        raise InvalidInput("API mode requires ANTHROPIC_API_KEY environment variable", path=path)
     if tool is not None:
         _check_tool(ctx, tool)
     return mode

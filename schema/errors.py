@@ -32,4 +32,8 @@ def refusals() -> Iterator[None]:
     except RuncastError as error:
         if error.code is None:
             raise
-        raise GraphQLError(error.message, extensions={"code": error.code}) from None
+        raise graphql_error(error) from None
+
+
+def graphql_error(error: RuncastError) -> GraphQLError:
+    return GraphQLError(error.message, extensions={"code": error.code})

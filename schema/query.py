@@ -5,7 +5,7 @@ from typing import Annotated
 import strawberry
 from strawberry import ID, UNSET
 
-from ..core.errors import InvalidInput, NotFound
+from ..core.errors import NotFound, Unavailable
 from ..core.page import PageRequest
 from ..resolvers.executions import get_execution, list_executions, page_executions
 from ..resolvers.pipelines import get_pipeline, list_pipelines
@@ -13,7 +13,7 @@ from ..resolvers.server import server_state
 from .connection import ExecutionConnection
 from .context import Info
 from .enums import ExecutionStatus
-from .errors import refusals
+from .errors import graphql_error, refusals
 from .execution import Execution
 from .inputs import ExecutionFilter, ExecutionOrder, filter_of, given
 from .node import Node
@@ -63,7 +63,7 @@ class Query:
         description="Active executions and, with includeHistory, all that the history still "
         "holds, page by page."
     )
-    def executions_connection(
+    async def executions_connection(
         self,
         info: Info,
         filter: Annotated[
@@ -91,16 +91,20 @@ class Query:
         order = given(order_by) or ExecutionOrder()
         request = PageRequest(given(first), given(after), given(last), given(before))
         with refusals():
-            if include_history:
-                raise InvalidInput("this server keeps no history yet", path=["includeHistory"])
-            found = page_executions(info.context.ctx, filter_of(filter), order.to_core(), request)
+            found = await page_executions(
+                info.context.ctx,
+                filter_of(filter),
+                order.to_core(),
+                request,
+                include_history=include_history,
+            )
         return ExecutionConnection.of(found)
 
     @strawberry.field(description="One execution; null if there is none of that id.")
-    def execution(
+    async def execution(
         self, info: Info, id: Annotated[ID, argument(description="Which one.")]
     ) -> Execution | None:
-        return _execution(info, id)
+        return await _execution(info, id)
 
     @strawberry.field(description="Every pipeline that can be started.")
     def pipelines(self, info: Info) -> list[Pipeline]:
@@ -115,10 +119,10 @@ class Query:
         return _pipeline(info, id)
 
     @strawberry.field(description="An execution or a pipeline; null if there is none of that id.")
-    def node(
+    async def node(
         self, info: Info, id: Annotated[ID, argument(description="Which one.")]
     ) -> Node | None:
-        return _execution(info, id) or _pipeline(info, id)
+        return await _execution(info, id) or _pipeline(info, id)
 
     @strawberry.field(description="How the server is doing.")
     def server(self, info: Info) -> Server:
@@ -134,11 +138,13 @@ class Query:
         )
 
 
-def _execution(info: Info, id: str) -> Execution | None:
+async def _execution(info: Info, id: str) -> Execution | None:
     try:
-        return Execution.of(get_execution(info.context.ctx, id))
+        return Execution.of(await get_execution(info.context.ctx, id))
     except NotFound:
         return None
+    except Unavailable as error:
+        raise graphql_error(error) from None
 
 
 def _pipeline(info: Info, id: str) -> Pipeline | None:

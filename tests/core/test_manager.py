@@ -29,7 +29,7 @@ from runcast.core.executor import PipelineExecutor
 from runcast.core.hub import Change
 from runcast.core.listing import ListChangeKind
 from runcast.core.manager import RETENTION_SECONDS, ExecutionManager
-from runcast.core.model import EndReason, Execution, Status
+from runcast.core.model import EndReason, Execution, StageStatus, Status
 from runcast.core.stages import StageCall
 from samples import ScriptedEngine, a_pipeline, a_request
 from scripted_stages import Gate, ScriptedRunner
@@ -101,11 +101,9 @@ async def test_a_refused_start_leaves_nothing(
 async def test_a_retry_is_a_new_execution_of_the_same_request(manager: ExecutionManager) -> None:
     """Also of one that still runs; it says of which one it is."""
     old = await start(manager, labels=[("team", "a")], timeout_ms=5)
-    new = (await manager.retry(old.id, PIPELINE)).execution
+    new = (await manager.retry(old, PIPELINE)).execution
     assert new.id != old.id and new.retry_of == old.id
     assert (new.input, new.labels, new.options) == (old.input, old.labels, old.options)
-    with pytest.raises(NotFound):
-        await manager.retry("exec_none", PIPELINE)
 
 
 async def test_a_retry_takes_over_what_was_completed(
@@ -114,14 +112,22 @@ async def test_a_retry_takes_over_what_was_completed(
     """Up to the stage that it begins with, which must exist and be reachable."""
     old = await start(manager)
     with pytest.raises(Conflict):
-        await manager.retry(old.id, PIPELINE, "two")
+        await manager.retry(old, PIPELINE, "two")
     with pytest.raises(NotFound):
-        await manager.retry(old.id, PIPELINE, "three")
+        await manager.retry(old, PIPELINE, "three")
     done = (Began(old.id, 1), StageStarted(old.id, 1, 0), StageCompleted(old.id, 2, 0, "value"))
     await engine.say(*done)
-    new = (await manager.retry(old.id, PIPELINE, "two")).execution
+    new = (await manager.retry(manager.get(old.id), PIPELINE, "two")).execution
     assert [stage.status for stage in new.stages] == ["COMPLETED", "PENDING"]
     assert new.stages[0].value == "value"
+
+
+async def test_what_was_not_kept_cannot_be_taken_over(manager: ExecutionManager) -> None:
+    """A value that was too large for the history is not handed on as nothing."""
+    old = await start(manager)
+    done = replace(old.stages[0], status=StageStatus.COMPLETED, value_dropped=True)
+    with pytest.raises(Conflict, match="too large"):
+        await manager.retry(old.with_stage(0, done), PIPELINE, "two")
 
 
 async def test_apply_counts_and_refuses(manager: ExecutionManager) -> None:

@@ -1,0 +1,128 @@
+"""What becomes of executions, for longer than they are held in memory and across restarts."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar, TypeVarTuple
+
+from sqlalchemy.exc import DatabaseError
+
+from .clock import Clock
+from .errors import Unavailable
+from .filter import EVERYTHING, ExecutionFilter
+from .history_file import HistoryFile
+from .history_reader import HistoryPage
+from .history_writer import Bounds, HistoryWriter
+from .model import Execution
+from .page import Order, PageRequest
+
+FILE_NAME = "history.db"
+MAX_RECORDS = 10_000
+MAX_AGE_SECONDS = 90 * 86_400.0
+
+Arguments = TypeVarTuple("Arguments")
+Result = TypeVar("Result")
+
+
+class History:
+    """Follows what it is told of executions and keeps it in `<folder>/history.db`.
+
+    An async context manager. On entering, executions that an earlier process left without an end
+    become FAILED with SERVER_RESTART (CANCELLED, where a cancel had been accepted). On leaving,
+    everything that it was told is written, if that can be done in time.
+
+    Nothing that happens to the file is an exception for those who tell; see `problem`.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        clock: Clock,
+        *,
+        max_records: int = MAX_RECORDS,
+        max_age_seconds: float = MAX_AGE_SECONDS,
+    ) -> None:
+        file = HistoryFile(folder / FILE_NAME, clock)
+        self._clock = clock
+        self._reader = file.reader
+        self._writer = HistoryWriter(file, Bounds(max_records, max_age_seconds))
+        self._thread = ThreadPoolExecutor(1, "runcast-history-reader")
+
+    async def __aenter__(self) -> Self:
+        await self._writer.open()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        # What was asked for before is answered first: the thread takes one thing after the other.
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._reader.close)
+        self._thread.shutdown()
+        await self._writer.close()
+
+    @property
+    def problem(self) -> str | None:
+        """Why nothing can be written at the moment; None while all is well."""
+        return self._writer.problem
+
+    # Writing
+
+    def note(self, execution: Execution) -> None:
+        """Has this state kept soon, in place of earlier ones of the same execution. Never waits."""
+        self._writer.note(execution)
+
+    async def committed(self, execution_id: str) -> bool:
+        """Returns when what was noted of an execution so far would survive a kill -9.
+
+        False, without an exception and within 2 s, if the history has a problem.
+        """
+        return await self._writer.committed(execution_id)
+
+    # Reading. Everything raises Unavailable if the file cannot be read.
+
+    async def get(self, execution_id: str) -> Execution | None:
+        """The latest state that was noted; None if there is none, or no more."""
+        waiting = self._writer.backlog.waiting.get(execution_id)
+        return waiting or await self._read(self._reader.get, execution_id)
+
+    async def merged_page(
+        self,
+        live: Sequence[Execution],
+        filter: ExecutionFilter = EVERYTHING,
+        order: Order | None = None,
+        request: PageRequest | None = None,
+    ) -> HistoryPage:
+        """A page of the live executions, all of which must be given, and what has ended before.
+
+        It is the page that `paginate` would make of all of them; START_TIME, newest first, if no
+        order is given.
+
+        Raises:
+            InvalidInput: a cursor or a number is off.
+        """
+        held = {**self._writer.backlog.waiting, **{one.id: one for one in live}}
+        return await self._read(
+            self._reader.page,
+            held,
+            filter,
+            order or Order(),
+            request or PageRequest(),
+            self._clock.now(),
+        )
+
+    async def ended_page(self, page: int, page_size: int) -> tuple[list[Execution], int]:
+        """Page 1, 2... of what has ended, newest end first, and how much that is in total."""
+        waiting = dict(self._writer.backlog.waiting)
+        return await self._read(self._reader.ended, waiting, (page - 1) * page_size, page_size)
+
+    async def _read(self, read: Callable[[*Arguments], Result], *arguments: *Arguments) -> Result:
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._thread, read, *arguments)
+        except DatabaseError as error:
+            raise Unavailable(f"the history cannot be read: {error.orig}") from error

@@ -1,0 +1,219 @@
+"""The SQLite file that the history is kept in, as its one writer sees it."""
+
+import logging
+import sqlite3
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from sqlalchemy import (
+    Connection,
+    Engine,
+    QueuePool,
+    Select,
+    Table,
+    create_engine,
+    delete,
+    event,
+    select,
+)
+from sqlalchemy.dialects.sqlite import Insert, insert
+from sqlalchemy.exc import DatabaseError, DataError
+
+from .clock import Clock
+from .errors import Unavailable
+from .events import Ended
+from .history_reader import ROW, HistoryReader, executions_of
+from .history_table import COLUMNS, EXECUTIONS, RECORDS, TABLES, listed, record_of, row_of
+from .model import EndReason, Execution, Failure, Status
+
+logger = logging.getLogger("runcast.history")
+
+SCHEMA_VERSION = 1
+BUSY_SECONDS = 1.0
+"""How long a statement waits for a lock that somebody else holds."""
+AT_ONCE = 200
+"""How many rows one transaction takes care of, so that none takes long."""
+PAGES_AT_ONCE = 2000
+PRAGMAS = (
+    "PRAGMA journal_mode = WAL",
+    # What is committed has left the process: kill -9 cannot undo it. A power cut can, for the
+    # latest commits, and leaves the file whole.
+    "PRAGMA synchronous = NORMAL",
+    "PRAGMA journal_size_limit = 67108864",
+)
+UNREADABLE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def _put(table: Table, *changing: str) -> Insert:
+    new = insert(table)
+    changed = {name: new.excluded[name] for name in changing}
+    return new.on_conflict_do_update(index_elements=[table.c.id], set_=changed)
+
+
+PUT_ROW = _put(EXECUTIONS, "status", "ended_at", "duration")
+PUT_RECORD = _put(RECORDS, "content")
+
+
+class HistoryFile:
+    """Each method blocks; one thread at a time may call them.
+
+    Whatever goes wrong is raised as SQLAlchemy's DatabaseError, an OSError or Unavailable; the next
+    call begins anew. A file that is no database is moved aside, and the next call makes another.
+    """
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        self.path = path.absolute()
+        self._clock = clock
+        self._writing = _engine(self.path, "rwc", "BEGIN IMMEDIATE", PRAGMAS)
+        reading = _engine(self.path, "rw", "BEGIN", ["PRAGMA query_only = ON"])
+        self.reader = HistoryReader(reading)
+        self._ready = False
+
+    def write(self, executions: Sequence[Execution]) -> None:
+        """Keeps these, in place of what was kept of them before."""
+        with self._transaction() as connection:
+            for execution in executions:
+                self._put(connection, execution)
+
+    def settle(self, held: Collection[str]) -> bool:
+        """Ends what has no end in the file and is not `held` any more; whether there is more."""
+        with self._transaction() as connection:
+            open_ones = ROW.where(COLUMNS.ended_at.is_(None), COLUMNS.id.not_in(listed(held)))
+            rows = connection.execute(open_ones.limit(AT_ONCE)).all()
+            for execution in executions_of(connection, rows):
+                self._put(connection, _interrupted(execution, self._clock.now()))
+        if rows:
+            logger.warning("%d executions had no end in the history and were ended", len(rows))
+        return len(rows) == AT_ONCE
+
+    def prune(self, max_records: int, max_age_seconds: float) -> bool:
+        """Forgets what ended too long ago, or before the newest ones; whether there is more."""
+        oldest = self._clock.now() - int(max_age_seconds * 1000)
+        ended = select(COLUMNS.id).where(COLUMNS.ended_at.is_not(None))
+        newest_first = ended.order_by(COLUMNS.ended_at.desc(), COLUMNS.id.desc())
+        too_old = ended.where(COLUMNS.ended_at < oldest).limit(AT_ONCE)
+        too_many = newest_first.limit(AT_ONCE).offset(max_records)
+        with self._transaction() as connection:
+            removed = [_remove(connection, those) for those in (too_old, too_many)]
+        if any(removed):
+            self._give_back_space()
+        return AT_ONCE in removed
+
+    def close(self) -> None:
+        """The last connection to be closed also moves everything from the log into the file."""
+        self.reader.close()
+        self._writing.dispose()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        try:
+            if not self._ready:
+                self._set_up()
+            with self._writing.begin() as connection:
+                yield connection
+        except DatabaseError as error:
+            self._writing.dispose()
+            if _is_unreadable(error):
+                self._move_aside(error)
+            raise
+
+    def _set_up(self) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self._writing.begin() as connection:
+            version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+            if version > SCHEMA_VERSION:
+                raise Unavailable(f"the history is of a newer version of runcast ({version})")
+            if version < SCHEMA_VERSION:
+                TABLES.create_all(connection)
+                connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        self._ready = True
+
+    def _put(self, connection: Connection, execution: Execution) -> None:
+        try:
+            row, record = row_of(execution), record_of(execution)
+            connection.execute(PUT_ROW, row)
+            connection.execute(PUT_RECORD, record)
+        except Exception as error:
+            if isinstance(error, DatabaseError) and not isinstance(error, DataError):
+                raise
+            # It is the record: it would be no better the next time, and must not keep others out.
+            logger.exception("execution %s cannot be kept in the history", execution.id)
+
+    def _give_back_space(self) -> None:
+        """New rows take the pages of old ones; a file that is more than a quarter free shrinks."""
+        with self._transaction() as connection:
+            free, pages = (
+                connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
+                for name in ("freelist_count", "page_count")
+            )
+        if free > pages // 4:
+            # Each step of this statement frees one page, and execute() makes one step only.
+            with closing(self._writing.raw_connection()) as raw:
+                raw.executescript(f"PRAGMA incremental_vacuum({PAGES_AT_ONCE})")
+
+    def _move_aside(self, error: DatabaseError) -> None:
+        self._ready = False
+        self.close()
+        now = self._clock.now()
+        while (aside := self.path.with_name(f"{self.path.name}.broken-{now}")).exists():
+            now += 1
+        for suffix in ("-wal", "-shm", ""):
+            part = self.path.with_name(self.path.name + suffix)
+            if part.exists():
+                part.rename(aside.with_name(aside.name + suffix))
+        logger.error("%s is broken (%s): moved to %s", self.path, error.orig, aside.name)
+
+
+def _engine(path: Path, mode: str, begin: str, pragmas: Sequence[str]) -> Engine:
+    def connect() -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            f"{path.as_uri()}?mode={mode}",
+            uri=True,
+            timeout=BUSY_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        try:
+            if connection.execute("PRAGMA page_count").fetchone() == (0,):
+                # Only before the first page is there, and that comes with the next pragma.
+                connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+            for pragma in pragmas:
+                connection.execute(pragma)
+        except sqlite3.Error:
+            connection.close()
+            raise
+        return connection
+
+    engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool, pool_size=1)
+
+    # sqlite3 itself begins a transaction at the first write only: reads would not be of one piece.
+    @event.listens_for(engine, "begin")
+    def begin_transaction(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+def _interrupted(execution: Execution, now: int) -> Execution:
+    running = execution.running_stage
+    error = Failure(
+        "ServerRestart",
+        "the server went away before the execution had ended",
+        stage_id=None if running is None else execution.stages[running].id,
+    )
+    end = Ended(execution.id, now, Status.FAILED, EndReason.SERVER_RESTART, error=error)
+    return replace(end.after(execution), sequence=execution.sequence + 1)
+
+
+def _remove(connection: Connection, those: Select[str]) -> int:
+    ids = connection.execute(those).scalars().all()
+    for table in (RECORDS, EXECUTIONS):
+        connection.execute(delete(table).where(table.c.id.in_(listed(ids))))
+    return len(ids)
+
+
+def _is_unreadable(error: DatabaseError) -> bool:
+    code = getattr(error.orig, "sqlite_errorcode", 0)
+    return code & 0xFF in UNREADABLE

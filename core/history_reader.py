@@ -1,0 +1,132 @@
+"""What the history file tells, merged with what is not in it yet."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from sqlalchemy import ColumnElement, Connection, Engine, Row, func, select
+
+from .filter import ExecutionFilter
+from .history_table import COLUMNS, LARGEST, RECORDS, around, conditions, listed
+from .model import Execution, Status
+from .page import Order, Page, PageRequest, paginate
+from .record import load
+
+Held: TypeAlias = Mapping[str, Execution]
+
+TOLD = ("id", "pipeline_id", "pipeline_name", "status", "started_at", "ended_at")
+ROW = select(*(COLUMNS[name] for name in TOLD))
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPage:
+    """A page of a filtered list, how long the list is, and how many there are of each status."""
+
+    page: Page[Execution]
+    total: int
+    counts: Mapping[Status, int]
+
+
+class HistoryReader:
+    """Each method reads one state of the file, and may be called in any thread. They block.
+
+    What is `held` counts in place of what the file has of it; of the rest only what has ended is
+    told. Whatever goes wrong is raised as SQLAlchemy's DatabaseError.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def get(self, execution_id: str) -> Execution | None:
+        """What is kept of an execution, also if it has no end."""
+        with self._engine.begin() as connection:
+            rows = connection.execute(ROW.where(COLUMNS.id == execution_id)).all()
+            return next(iter(executions_of(connection, rows)), None)
+
+    def page(
+        self,
+        held: Held,
+        filter: ExecutionFilter,
+        order: Order,
+        request: PageRequest,
+        now: int,
+    ) -> HistoryPage:
+        """What `paginate` finds among everything that is held or kept; `now` in epoch ms.
+
+        Raises:
+            InvalidInput: a cursor or a number is off.
+        """
+        anyhow = filter.of_any_status()
+        found = [one for one in held.values() if anyhow.matches(one)]
+        matching = [one for one in found if filter.admits(one.status)]
+        rows = ROW.where(*_ended(held), *conditions(filter))
+        counted = select(COLUMNS.status, func.count()).where(*_ended(held), *conditions(anyhow))
+        with self._engine.begin() as connection:
+            near = {
+                row.id: row
+                for statement in around(rows, order, request)
+                for row in connection.execute(statement)
+            }
+            matching += executions_of(connection, near.values())
+            by_status = connection.execute(counted.group_by(COLUMNS.status))
+            counts = Counter({Status(status): number for status, number in by_status})
+        counts.update(one.status for one in found)
+        return HistoryPage(
+            paginate(matching, order, request, now),
+            sum(number for status, number in counts.items() if filter.admits(status)),
+            {status: counts[status] for status in Status},
+        )
+
+    def ended(self, held: Held, offset: int, limit: int) -> tuple[list[Execution], int]:
+        """At most `limit` of those that have ended, newest end first, and how many there are."""
+        unkept = [one for one in held.values() if one.ended_at is not None]
+        # So many at most come before the offset because they are held.
+        first = max(0, offset - len(unkept))
+        rows = ROW.where(*_ended(held)).order_by(COLUMNS.ended_at.desc(), COLUMNS.id.desc())
+        rows = rows.limit(limit + len(unkept)).offset(min(first, LARGEST))
+        with self._engine.begin() as connection:
+            kept = executions_of(connection, connection.execute(rows).all())
+            number = connection.execute(select(func.count()).where(*_ended(held))).scalar_one()
+        merged = sorted([*kept, *unkept], key=_end, reverse=True)
+        return merged[offset - first :][:limit], number + len(unkept)
+
+
+def executions_of(connection: Connection, rows: Iterable[Row[Any]]) -> list[Execution]:
+    """What is kept of the executions that these rows find."""
+    rows = list(rows)
+    wanted = RECORDS.c.id.in_(listed(row.id for row in rows))
+    records = connection.execute(select(RECORDS).where(wanted))
+    contents = {record.id: record.content for record in records}
+    return [_execution(row, contents.get(row.id, b"")) for row in rows]
+
+
+def _execution(row: Row[Any], content: bytes) -> Execution:
+    try:
+        return load(content)
+    except (AttributeError, LookupError, RecursionError, TypeError, ValueError):
+        # It is told at least as far as it can be found.
+        return Execution(
+            id=row.id,
+            pipeline_id=row.pipeline_id,
+            pipeline_name=row.pipeline_name,
+            input="",
+            input_preview="",
+            started_at=row.started_at,
+            stages=(),
+            status=Status(row.status),
+            ended_at=row.ended_at,
+        )
+
+
+def _ended(held: Held) -> Iterator[ColumnElement[bool]]:
+    yield COLUMNS.ended_at.is_not(None)
+    if held:
+        yield COLUMNS.id.not_in(listed(held))
+
+
+def _end(execution: Execution) -> tuple[int, str]:
+    return execution.ended_at or 0, execution.id

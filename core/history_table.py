@@ -1,0 +1,180 @@
+"""The tables that the history is kept in: a row for each execution, and how it is searched."""
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Dialect,
+    Index,
+    LargeBinary,
+    MetaData,
+    Select,
+    String,
+    Table,
+    cast,
+    func,
+    literal,
+    select,
+    tuple_,
+)
+from sqlalchemy.types import TypeDecorator
+
+from .filter import ExecutionFilter
+from .model import Execution, Status
+from .page import Key, Order, OrderField, PageRequest, decode_key
+from .record import dump, kept, utf8
+
+LARGEST = 2**63 - 1
+
+
+class Words(TypeDecorator[str]):
+    """Text as its UTF-8 bytes: they take half surrogate pairs, which a TEXT column does not.
+
+    The bytes of two texts compare as the texts do in Python.
+    """
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> bytes | None:
+        return None if value is None else utf8(value)
+
+    def process_result_value(self, value: bytes | None, dialect: Dialect) -> str | None:
+        return None if value is None else value.decode("utf-8", "surrogatepass")
+
+
+class Number(TypeDecorator[float]):
+    """An integer. One to compare with may have any size: there is nothing beyond 64 bits."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: float | None, dialect: Dialect) -> float | None:
+        return None if value is None else min(max(value, -LARGEST), LARGEST)
+
+
+TABLES = MetaData()
+# What is searched and counted is apart from what is large, and small enough to be scanned.
+EXECUTIONS = Table(
+    "executions",
+    TABLES,
+    Column("id", Words, primary_key=True),
+    Column("pipeline_id", Words, nullable=False),
+    Column("pipeline_name", Words, nullable=False),
+    Column("status", String, nullable=False),
+    Column("started_at", Number, nullable=False),
+    Column("ended_at", Number),
+    Column("duration", Number),
+    Column("labels", LargeBinary, nullable=False),
+    Column("said", LargeBinary, nullable=False),
+    Index("executions_by_start", "started_at", "id"),
+    Index("executions_by_end", "ended_at", "id"),
+    Index("executions_by_duration", "duration", "id"),
+    Index("executions_by_name", "pipeline_name", "id"),
+    Index("executions_by_status", "status", "ended_at", "id"),
+)
+RECORDS = Table(
+    "records",
+    TABLES,
+    Column("id", Words, primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+)
+COLUMNS = EXECUTIONS.c
+ORDER_COLUMNS = {
+    OrderField.START_TIME: COLUMNS.started_at,
+    OrderField.END_TIME: COLUMNS.ended_at,
+    OrderField.DURATION: COLUMNS.duration,
+    OrderField.PIPELINE_NAME: COLUMNS.pipeline_name,
+}
+
+
+def row_of(execution: Execution) -> dict[str, object]:
+    """What an execution is found by."""
+    ended = execution.ended_at
+    said = (execution.id, execution.pipeline_name, execution.input_preview)
+    return {
+        "id": execution.id,
+        "pipeline_id": execution.pipeline_id,
+        "pipeline_name": execution.pipeline_name,
+        "status": execution.status.value,
+        "started_at": execution.started_at,
+        "ended_at": ended,
+        "duration": None if ended is None else ended - execution.started_at,
+        "labels": b"".join(_label(*label) for label in execution.labels),
+        "said": b"\xff".join(utf8(words.casefold()) for words in said),
+    }
+
+
+def record_of(execution: Execution) -> dict[str, object]:
+    """What is kept of an execution."""
+    return {"id": execution.id, "content": dump(kept(execution))}
+
+
+def conditions(filter: ExecutionFilter) -> Iterator[ColumnElement[bool]]:
+    """What must hold for a row that `filter.matches`."""
+    if filter.status is not None or filter.not_status is not None:
+        admitted = [status.value for status in Status if filter.admits(status)]
+        yield COLUMNS.status.in_(admitted)
+    if filter.pipeline_id is not None:
+        yield COLUMNS.pipeline_id.in_(filter.pipeline_id)
+    for label in filter.labels:
+        yield func.instr(COLUMNS.labels, _label(*label)) > 0
+    if filter.started_after is not None:
+        yield COLUMNS.started_at > filter.started_after
+    if filter.started_before is not None:
+        yield COLUMNS.started_at < filter.started_before
+    if filter.text is not None:
+        yield func.instr(COLUMNS.said, utf8(filter.text.casefold())) > 0
+
+
+def listed(ids: Iterable[str]) -> Select[tuple[bytes]]:
+    """These ids as a table: a statement can have only so many parameters.
+
+    An id has no NUL character; SQLite's JSON functions cut a text off there.
+    """
+    each = func.json_each(json.dumps(list(ids))).table_valued("value")
+    return select(cast(each.c.value, LargeBinary))
+
+
+def around(
+    rows: Select[*tuple[Any, ...]], order: Order, request: PageRequest
+) -> Iterator[Select[*tuple[Any, ...]]]:
+    """Of these rows those that `paginate` needs to find the same page as among all of them.
+
+    One more than the page has, and the nearest one beyond either cursor.
+
+    Raises:
+        InvalidInput: a cursor or a number is off.
+    """
+    after, before = (
+        None if cursor is None else decode_key(cursor, path, order)
+        for cursor, path in ((request.after, "after"), (request.before, "before"))
+    )
+    low, high = (before, after) if order.descending else (after, before)
+    column = ORDER_COLUMNS[order.field]
+    place = tuple_(column, COLUMNS.id)
+
+    def at(key: Key) -> ColumnElement[Any]:
+        return tuple_(literal(key[0], column.type), literal(key[1], COLUMNS.id.type))
+
+    upwards, downwards = (column, COLUMNS.id), (column.desc(), COLUMNS.id.desc())
+    from_the_end = (request.last is None) == order.descending
+    inside = rows.order_by(*(downwards if from_the_end else upwards)).limit(request.size() + 1)
+    if low is not None:
+        yield rows.where(place <= at(low)).order_by(*downwards).limit(1)
+        inside = inside.where(place > at(low))
+    if high is not None:
+        yield rows.where(place >= at(high)).order_by(*upwards).limit(1)
+        # With cursors that have crossed the page is empty, and lies at the lower one.
+        if low is None or low < high:
+            inside = inside.where(place < at(high))
+    yield inside
+
+
+def _label(key: str, value: str) -> bytes:
+    # UTF-8 has no such bytes, so that a label is only ever found as a whole.
+    return b"\xff" + utf8(key) + b"\xfe" + utf8(value) + b"\xff"

@@ -1,0 +1,188 @@
+"""Writes what becomes of executions, in a task of its own, and goes on when it cannot."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TypeVar, TypeVarTuple
+
+from .history_backlog import Backlog
+from .history_file import AT_ONCE, HistoryFile
+from .model import Execution
+
+logger = logging.getLogger("runcast.history")
+
+PATIENCE_SECONDS = 2.0
+CLOSE_SECONDS = 3.0
+FIRST_PAUSE_SECONDS = 0.1
+LONGEST_PAUSE_SECONDS = 5.0
+PRUNING_SECONDS = 60.0
+PRUNING_ENDS = 100
+"""When the bounds are looked at: after so long, after so many ends, or sooner in a quiet moment."""
+BACKLOG_LIMIT = 1000
+"""How many executions may wait while nothing can be written.
+
+While it can there is no limit of its own: what waits has only just ended, and is held in memory
+with or without the history.
+"""
+
+Arguments = TypeVarTuple("Arguments")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What the history keeps: the newest ends, and none that is too old."""
+
+    max_records: int
+    max_age_seconds: float
+
+
+class HistoryWriter:
+    """One task decides what is written, one thread writes it.
+
+    `problem` says why nothing can be written at the moment. Until it can, the task tries again and
+    again, and the latest states wait in the backlog.
+    """
+
+    def __init__(self, file: HistoryFile, bounds: Bounds) -> None:
+        self.backlog = Backlog()
+        self._file = file
+        self._bounds = bounds
+        self._reason: str | None = None
+        self._thread = ThreadPoolExecutor(1, "runcast-history-writer")
+        self._wake = asyncio.Event()
+        self._closing = asyncio.Event()
+        self._unsettled = True
+        self._unpruned = 0
+        self._next_pruning = 0.0
+
+    @property
+    def problem(self) -> str | None:
+        """What is wrong, for people; None while all is well."""
+        if self._reason is None or not self.backlog.lost:
+            return self._reason
+        return f"{self._reason}; {self.backlog.lost} ended executions were dropped"
+
+    async def open(self) -> None:
+        """Returns when the file is in order, or once it is known not to be."""
+        if not await self._succeeds() and not await self._in_thread(self._file.path.exists):
+            # A broken file was moved aside, and now there is room for a new one.
+            await self._succeeds()
+        while self._unsettled and await self._succeeds():
+            pass
+        self._task = asyncio.create_task(self._writing(), name="runcast history")
+
+    def note(self, execution: Execution) -> None:
+        """See `History.note`."""
+        self.backlog.put(execution)
+        if self._reason is not None:
+            self.backlog.trim(BACKLOG_LIMIT)
+        self._wake.set()
+
+    async def committed(self, execution_id: str) -> bool:
+        """See `History.committed`."""
+        if self._reason is not None:
+            return False
+        confirmation = self.backlog.confirmation(execution_id)
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                return await confirmation
+        except TimeoutError:
+            self._degrade(f"nothing could be written within {PATIENCE_SECONDS} s")
+            return False
+
+    async def close(self) -> None:
+        """Writes what waits, for `CLOSE_SECONDS` at most, and ends the task and the thread."""
+        self._closing.set()
+        self._wake.set()
+        await asyncio.wait([self._task], timeout=CLOSE_SECONDS)
+        self._task.cancel()
+        await asyncio.wait([self._task])
+        self.backlog.give_up()
+        if missing := len(self.backlog) + self.backlog.lost:
+            logger.error("the end of %d executions is missing in the history", missing)
+        await self._in_thread(self._file.close)
+        self._thread.shutdown()
+
+    async def _writing(self) -> None:
+        pause = FIRST_PAUSE_SECONDS
+        while self.backlog or not self._closing.is_set():
+            if await self._succeeds():
+                pause = FIRST_PAUSE_SECONDS
+                await self._something_to_do()
+            else:
+                await self._rest(pause)
+                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+
+    async def _succeeds(self) -> bool:
+        try:
+            await self._work()
+        except Exception as error:
+            # Whatever it is: the history must come back, and the executions go on without it.
+            self._degrade(str(getattr(error, "orig", None) or error))
+            return False
+        self._recover()
+        return True
+
+    async def _work(self) -> None:
+        """A transaction's worth of what there is to do."""
+        if batch := self.backlog.batch(AT_ONCE):
+            await self._in_thread(self._file.write, batch)
+            self.backlog.written(batch)
+            self._unpruned += sum(one.status.terminal for one in batch)
+        if self._unsettled:
+            self._unsettled = await self._in_thread(self._file.settle, self.backlog.held())
+        if self._pruning_is_due():
+            await self._prune()
+
+    async def _prune(self) -> None:
+        bounds = self._bounds
+        more = await self._in_thread(self._file.prune, bounds.max_records, bounds.max_age_seconds)
+        self._unpruned = PRUNING_ENDS if more else 0
+        self._next_pruning = asyncio.get_running_loop().time() + PRUNING_SECONDS
+
+    def _pruning_is_due(self) -> bool:
+        late = asyncio.get_running_loop().time() >= self._next_pruning
+        return late or self._unpruned >= (PRUNING_ENDS if self.backlog else 1)
+
+    async def _something_to_do(self) -> None:
+        if self.backlog or self._unsettled or self._pruning_is_due() or self._closing.is_set():
+            return
+        self._wake.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(self._next_pruning):
+                await self._wake.wait()
+
+    async def _rest(self, seconds: float) -> None:
+        if self._closing.is_set():
+            await asyncio.sleep(FIRST_PAUSE_SECONDS)
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._closing.wait()
+
+    def _degrade(self, reason: str) -> None:
+        if reason != self._reason:
+            logger.warning("the history at %s cannot be written: %s", self._file.path, reason)
+        self._reason = reason
+        self.backlog.give_up()
+        self.backlog.trim(BACKLOG_LIMIT)
+
+    def _recover(self) -> None:
+        if self._reason is None:
+            return
+        lost, self.backlog.lost = self.backlog.lost, 0
+        missing = f"; {lost} ended executions are missing in it" if lost else ""
+        logger.warning("the history is written again%s", missing)
+        self._reason = None
+        # Of those that were dropped, the start may be there without its end.
+        self._unsettled = self._unsettled or lost > 0
+
+    async def _in_thread(
+        self, act: Callable[[*Arguments], Result], *arguments: *Arguments
+    ) -> Result:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, act, *arguments)

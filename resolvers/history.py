@@ -1,0 +1,38 @@
+"""What has ended, also long ago."""
+
+from dataclasses import dataclass
+
+from ..core.errors import InvalidInput
+from ..core.model import Execution
+from .context import Context
+
+MAX_PAGE_SIZE = 1000
+MAX_PAGE = 2**31
+
+
+@dataclass(frozen=True, slots=True)
+class EndedPage:
+    """Page number `page`, from 1, of what has ended, newest end first."""
+
+    executions: list[Execution]
+    total: int
+    page: int
+    page_size: int
+
+
+async def list_history(ctx: Context, page: int, page_size: int) -> EndedPage:
+    """A page past the end is empty.
+
+    Raises:
+        InvalidInput: a number is out of bounds.
+        Unavailable: the history cannot be read.
+    """
+    _check("page", page, MAX_PAGE)
+    _check("pageSize", page_size, MAX_PAGE_SIZE)
+    executions, total = await ctx.history.ended_page(page, page_size)
+    return EndedPage(executions, total, page, page_size)
+
+
+def _check(name: str, number: int, highest: int) -> None:
+    if not 1 <= number <= highest:
+        raise InvalidInput(f"{name} must be a whole number from 1 to {highest}", path=[name])
