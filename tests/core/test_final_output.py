@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 from runcast.core.final_output import FinalOutput, final_output
 
 
@@ -88,6 +88,7 @@ JSON_VALUES = st.recursive(
 NAMES = st.sampled_from(["optimizedPrompt", "stage-6-finalize", "stage-3-generate", "one"])
 
 
+@settings(deadline=None)
 @given(st.dictionaries(NAMES, JSON_VALUES))
 def test_every_output_has_a_final_one(output: dict[str, Any]) -> None:
     """Of one of the three types, and never empty."""
