@@ -7,10 +7,10 @@ from starlette.responses import Response
 from ..core.errors import InvalidInput
 from ..core.filter import EVERYTHING, ExecutionFilter
 from ..core.model import Status
-from ..resolvers import executions as resolvers
+from ..resolvers import executions as resolvers, history
 from ..resolvers.context import Context
 from .answers import answer
-from .shapes import STATUS_WORDS, detail, list_item
+from .shapes import STATUS_WORDS, detail, historic_detail, history_record, list_item
 
 WORDS = ("running", "completed", "failed", "cancelled")
 
@@ -36,7 +36,25 @@ async def list_running(ctx: Context, request: Request) -> Response:
 
 
 async def show_execution(ctx: Context, request: Request) -> Response:
-    return answer(detail(resolvers.get_execution(ctx, request.path_params["id"])))
+    """Section 1.3: as it is live, or else as the history has it."""
+    execution = await resolvers.get_execution(ctx, request.path_params["id"])
+    shape = detail if resolvers.is_held(ctx, execution.id) else historic_detail
+    return answer(shape(execution))
+
+
+async def list_history(ctx: Context, request: Request) -> Response:
+    """Section 1.5; `page` counts from 1."""
+    page, page_size = _number(request, "page", 1), _number(request, "pageSize", 20)
+    found = await history.list_history(ctx, page, page_size)
+    return answer(
+        {
+            "executions": [history_record(execution) for execution in found.executions],
+            "total": found.total,
+            "page": found.page,
+            "pageSize": found.page_size,
+            "totalPages": -(-found.total // found.page_size),
+        }
+    )
 
 
 async def cancel_execution(ctx: Context, request: Request) -> Response:
@@ -48,6 +66,13 @@ async def cancel_execution(ctx: Context, request: Request) -> Response:
 async def only_post(request: Request) -> Response:
     """Section 0: a GET of a route that acts is a page that is not there."""
     raise HTTPException(404, f"Not found: {request.url.path} takes a POST")
+
+
+def _number(request: Request, name: str, default: int) -> int:
+    text = request.query_params.get(name, str(default))
+    if not (text.isascii() and text.isdigit() and len(text) < 12):
+        raise InvalidInput(f"{name} must be a whole number from 1 on, not {text!r}")
+    return int(text)
 
 
 def _asked_filter(request: Request) -> ExecutionFilter:

@@ -3,12 +3,11 @@
 Sections 1.1 to 1.3 of the REST contract. A key that has nothing to say is left out, never null.
 """
 
-from ..core.model import JSON, EndReason, Execution, StageRun, StageStatus, Status
-from ..core.template import as_text
-from ..core.text import beginning
+from dataclasses import asdict
 
-OUTPUT_UNITS = 51_200
-CUT = "\n...[output truncated]..."
+from ..core.final_output import final_output
+from ..core.model import Execution, StageRun, StageStatus, Status
+from ..core.result import OUTPUT_UNITS, cut, result_output, result_word, stage_error, summary
 
 STATUS_WORDS = {
     Status.QUEUED: "running",
@@ -28,6 +27,14 @@ STAGE_WORDS = {
     StageStatus.FAILED: "failed",
     StageStatus.CANCELLED: "failed",
 }
+
+HISTORIC_NUMBERS = (
+    "totalDuration",
+    "totalCost",
+    "stagesRun",
+    "stagesSkipped",
+    "stagesFailed",
+)
 
 
 def list_item(execution: Execution) -> dict[str, object]:
@@ -66,10 +73,8 @@ def stage_progress(stage: StageRun) -> dict[str, object]:
     if stage.status is StageStatus.COMPLETED:
         shown["duration"] = stage.duration_ms
         shown["cost"] = stage.usage.cost_usd
-    elif stage.status is StageStatus.FAILED and stage.error is not None:
-        shown["error"] = stage.error.message
-    elif stage.status is StageStatus.CANCELLED:
-        shown["error"] = "Cancelled"
+    elif stage.status in (StageStatus.FAILED, StageStatus.CANCELLED):
+        shown["error"] = stage_error(stage)
     if stage.output.length and stage.status is not StageStatus.SKIPPED:
         shown["output"] = cut(stage.output.text(0, OUTPUT_UNITS + 1), stage.output.truncated)
     return shown
@@ -78,7 +83,7 @@ def stage_progress(stage: StageRun) -> dict[str, object]:
 def result(execution: Execution) -> dict[str, object]:
     """What an ended execution came to."""
     shown: dict[str, object] = {
-        "status": _result_word(execution),
+        "status": result_word(execution),
         "output": result_output(execution),
     }
     if execution.error is not None:
@@ -87,58 +92,48 @@ def result(execution: Execution) -> dict[str, object]:
     return shown
 
 
-def summary(execution: Execution) -> dict[str, object]:
-    """The numbers of an execution: milliseconds, US dollars, tokens."""
-    counts = dict.fromkeys(StageStatus, 0)
-    for stage in execution.stages:
-        counts[stage.status] += 1
-    usage = execution.usage
-    failed = counts[StageStatus.FAILED] + counts[StageStatus.CANCELLED]
-    return {
-        "stagesRun": counts[StageStatus.COMPLETED] + failed,
-        "stagesSkipped": counts[StageStatus.SKIPPED],
-        "stagesFailed": failed,
-        "totalDuration": execution.duration_ms(execution.ended_at or execution.started_at),
-        "totalCost": usage.cost_usd,
-        "totalInputTokens": usage.input_tokens,
-        "totalOutputTokens": usage.output_tokens,
+def historic_detail(execution: Execution) -> dict[str, object]:
+    """Section 1.3 (b): an execution that is history only."""
+    numbers = summary(execution)
+    shown = list_item(execution)
+    del shown["inputPreview"]
+    shown["currentStage"] = numbers["stagesRun"]
+    shown["input"] = execution.input
+    shown["stages"] = []
+    shown["isHistorical"] = True
+    came_to: dict[str, object] = {"status": STATUS_WORDS[execution.status]}
+    if execution.error is not None:
+        came_to["error"] = execution.error.message
+    if output := result_output(execution):
+        came_to["output"] = {"_extractedFinalOutput": asdict(final_output(output))}
+    shown["result"] = came_to | {"summary": {key: numbers[key] for key in HISTORIC_NUMBERS}}
+    return shown
+
+
+def history_record(execution: Execution) -> dict[str, object]:
+    """Section 1.5: an ended execution in a list."""
+    numbers = summary(execution)
+    record: dict[str, object] = {
+        "id": execution.id,
+        "pipelineId": execution.pipeline_id,
+        "pipelineName": execution.pipeline_name,
+        "status": STATUS_WORDS[execution.status],
+        "startTime": execution.started_at,
+        "endTime": execution.ended_at,
+        "duration": numbers["totalDuration"],
+        "totalStages": execution.total_stages,
+        "stagesRun": numbers["stagesRun"],
+        "stagesSkipped": numbers["stagesSkipped"],
+        "stagesFailed": numbers["stagesFailed"],
+        "inputPreview": execution.input_preview,
+        "input": execution.input,
+        "totalCost": numbers["totalCost"],
     }
-
-
-def result_output(execution: Execution) -> dict[str, JSON]:
-    """Section 5.4: what each completed stage came to, and `optimizedPrompt` of the last of them."""
-    done = [stage for stage in execution.stages if stage.status is StageStatus.COMPLETED]
-    if not done:
-        return {}
-    last = done[-1].value
-    optimized = last.get("optimizedPrompt") if isinstance(last, dict) else None
-    return {
-        "optimizedPrompt": cut_value(as_text(last) if optimized is None else optimized),
-        **{stage.id: cut_value(stage.value) for stage in done},
-    }
-
-
-def cut(text: str, truncated: bool = False) -> str:
-    """A text of at most OUTPUT_UNITS UTF-16 units, and a note where it was longer."""
-    kept = beginning(text, OUTPUT_UNITS)
-    return kept + CUT if truncated or len(kept) < len(text) else kept
-
-
-def cut_value(value: JSON) -> JSON:
-    """The same value with every text in it cut."""
-    match value:
-        case str():
-            return cut(value)
-        case list():
-            return [cut_value(item) for item in value]
-        case dict():
-            return {key: cut_value(item) for key, item in value.items()}
-    return value
-
-
-def _result_word(execution: Execution) -> str:
-    if execution.end_reason is EndReason.EARLY_EXIT:
-        return "early_exit"
-    if execution.status is Status.COMPLETED:
-        return "success"
-    return STATUS_WORDS[execution.status]
+    if execution.error is not None:
+        record["error"] = execution.error.message
+    if output := result_output(execution):
+        final = final_output(output)
+        record["finalOutput"] = final.content
+        record["finalOutputType"] = final.type
+        record["finalOutputLabel"] = final.label
+    return record

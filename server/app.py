@@ -10,27 +10,35 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse
-from starlette.routing import Mount, Route, Router, WebSocketRoute
+from starlette.routing import BaseRoute, Mount, Route, Router, WebSocketRoute
 
 from .. import __version__
 from ..core.clock import SystemClock
 from ..core.engines.embedded import EmbeddedEngine
 from ..core.errors import RuncastError
 from ..core.executor import PipelineExecutor
+from ..core.history import History
 from ..core.library import PipelineLibrary
 from ..core.manager import ExecutionManager
+from ..core.output_writer import OutputWriter
+from ..core.outputs import Outputs
 from ..core.stages import StageRunner
 from ..core.stages.command import CommandRunner
+from ..core.stages.prompt import PromptRunner
 from ..core.stages.python import PythonRunner
 from ..core.stages.workers import WorkerPool
 from ..resolvers.context import Context
+from ..resolvers.tools import CliTools
 from ..rest_compat import answers, routes as rest
+from ..rest_compat.socket import OldSocket, upgrade_failed
 from ..schema.build import build_schema
 from . import health
 from .check import missing_functions
 from .graphql import GraphQLView
-from .guards import LOOPBACK_NAMES, BodyLimit, Doorkeeper
+from .guards import LOOPBACK_NAMES, BodyLimit, Doorkeeper, bears, cross_origin
 from .settings import Settings
+
+SECONDS_A_DAY = 86_400
 
 
 def create_app(settings: Settings) -> Starlette:
@@ -43,9 +51,11 @@ def create_app(settings: Settings) -> Starlette:
     """
     clock = SystemClock()
     pool = WorkerPool(max_idle=os.cpu_count() or 1)
+    prompts = PromptRunner(os.environ)
     runners: dict[str, StageRunner[Any]] = {
         "command": CommandRunner(),
         "python": PythonRunner(pool),
+        "prompt": prompts,
     }
     engine = EmbeddedEngine(
         PipelineExecutor(runners, clock),
@@ -54,17 +64,27 @@ def create_app(settings: Settings) -> Starlette:
         queue=settings.queue,
         grace=settings.grace,
     )
-    manager = ExecutionManager(engine, clock, retention=settings.retention)
+    history = History(
+        settings.data,
+        clock,
+        max_records=settings.history_max,
+        max_age_seconds=settings.history_days * SECONDS_A_DAY,
+    )
+    outputs = Outputs(settings.data / "outputs")
+    writer = OutputWriter(outputs)
+    manager = ExecutionManager(
+        engine, clock, retention=settings.retention, followers=(history, writer)
+    )
     pipelines = PipelineLibrary(settings.pipelines, clock, missing_functions)
-    ctx = Context(manager, pipelines, clock, __version__, os.environ, settings.debug)
+    ctx = Context(manager, pipelines, history, clock, __version__, os.environ, settings.debug)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with pool, manager:
+        async with history, writer, prompts, pool, manager:
             yield
 
     app = Starlette(
-        routes=_routes(ctx, settings),
+        routes=_routes(ctx, outputs, writer, settings),
         middleware=_guards(settings),
         exception_handlers={
             RuncastError: answers.refused,
@@ -78,21 +98,30 @@ def create_app(settings: Settings) -> Starlette:
     return app
 
 
-def _routes(ctx: Context, settings: Settings) -> list[Route | Mount | WebSocketRoute]:
-    graphql = GraphQLView(build_schema(), ctx, _token(settings))
+def _routes(
+    ctx: Context, outputs: Outputs, writer: OutputWriter, settings: Settings
+) -> list[BaseRoute]:
+    token = _token(settings)
+    graphql = GraphQLView(build_schema(), ctx, token)
+    old_socket = OldSocket(ctx, ctx.manager.kept, lambda said: bears(said, token))
+    api = rest.routes(ctx, outputs, CliTools(ctx.environ, ctx.clock))
     return [
         Route("/", _to_the_playground, methods=["GET"]),
         Route("/graphql", graphql),
         WebSocketRoute("/graphql", graphql),
-        Mount("/api", app=Router(rest.routes(ctx), redirect_slashes=False)),
-        *health.routes(ctx),
+        Mount("/api", app=Router(api, redirect_slashes=False)),
+        Route("/ws", upgrade_failed),
+        WebSocketRoute("/ws", old_socket.serve),
+        *health.routes(ctx, writer),
     ]
 
 
 def _guards(settings: Settings) -> list[Middleware]:
     hosts = {*LOOPBACK_NAMES, settings.host.lower()} if settings.loopback else None
+    origins = settings.allow_origin
     return [
-        Middleware(Doorkeeper, hosts=hosts, token=_token(settings)),
+        *cross_origin(origins),
+        Middleware(Doorkeeper, hosts=hosts, token=_token(settings), origins=origins),
         Middleware(BodyLimit),
     ]
 

@@ -6,12 +6,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from ..core.output_writer import OutputWriter
 from ..resolvers.context import Context
 from ..rest_compat.answers import answer
 
 
-async def healthz(request: Request) -> Response:
-    """200 as long as the process answers at all."""
+async def healthz(ctx: Context, writer: OutputWriter, request: Request) -> Response:
+    """200 as long as the process answers at all; `degraded` if something cannot be kept."""
+    told = {"history": ctx.history.problem, "outputs": writer.problem}
+    problems = {name: problem for name, problem in told.items() if problem is not None}
+    if problems:
+        return answer({"status": "degraded", "problems": problems})
     return answer({"status": "ok"})
 
 
@@ -27,8 +32,8 @@ async def readyz(ctx: Context, request: Request) -> Response:
     return answer({"status": "ready"})
 
 
-def routes(ctx: Context) -> list[Route]:
+def routes(ctx: Context, writer: OutputWriter) -> list[Route]:
     return [
-        Route("/healthz", healthz, methods=["GET"]),
+        Route("/healthz", partial(healthz, ctx, writer), methods=["GET"]),
         Route("/readyz", partial(readyz, ctx), methods=["GET"]),
     ]

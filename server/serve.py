@@ -12,6 +12,7 @@ from .. import __version__
 from ..core.errors import InvalidInput
 from ..resolvers.context import Context
 from .app import create_app
+from .data import DataInUse, held
 from .settings import Settings
 
 SHUTDOWN_GRACE_SECONDS = 3.0
@@ -44,14 +45,25 @@ def run(settings: Settings) -> None:
     """Serves until SIGINT or SIGTERM.
 
     Raises:
-        CannotServe: the address cannot be used, or the pipelines folder cannot be read.
+        CannotServe: the address or the data folder cannot be used, or the pipelines not be read.
     """
     _log_to_stderr()
+    listener = _listen(settings)
     try:
-        app = create_app(settings)
+        with held(settings.data):
+            _serve(settings, listener)
     except InvalidInput as error:
         raise CannotServe(error.message) from None
-    listener = _listen(settings)
+    except (DataInUse, OSError) as error:
+        raise CannotServe(str(error)) from None
+    except KeyboardInterrupt:
+        click.echo("runcast: stopped", err=True)
+    finally:
+        listener.close()
+
+
+def _serve(settings: Settings, listener: socket.socket) -> None:
+    app = create_app(settings)
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -62,10 +74,7 @@ def run(settings: Settings) -> None:
         ws_max_size=MAX_MESSAGE_BYTES,
     )
     _greet(app, listener, settings)
-    try:
-        Server(config, app.state.ctx).run(sockets=[listener])
-    except KeyboardInterrupt:
-        click.echo("runcast: stopped", err=True)
+    Server(config, app.state.ctx).run(sockets=[listener])
 
 
 def _listen(settings: Settings) -> socket.socket:

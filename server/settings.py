@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from ..core.history import MAX_RECORDS
 from ..core.manager import RETENTION_SECONDS
 from ..core.stages import GRACE_SECONDS
 
@@ -39,6 +40,12 @@ class Settings(BaseSettings):
     retention: Annotated[float, Field(ge=0, le=86_400)] = Field(
         RETENTION_SECONDS,
         description="how long an execution stays in the lists after its end, in seconds",
+    )
+    history_max: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        MAX_RECORDS, description="how many ended executions the history holds"
+    )
+    history_days: Annotated[int, Field(ge=1, le=36_500)] = Field(
+        90, description="how many days the history goes back"
     )
     max_concurrent: Annotated[int, Field(ge=1, le=10_000)] = Field(
         16, description="how many executions run at a time"
