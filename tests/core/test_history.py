@@ -13,7 +13,7 @@ from patience import until
 from runcast.core.events import Began, CancelRequested, Event, StageStarted
 from runcast.core.filter import ExecutionFilter
 from runcast.core.history import FILE_NAME, History
-from runcast.core.history_file import HistoryFile
+from runcast.core.history.file import HistoryFile
 from runcast.core.model import EndReason, Execution, Failure, StageStatus, Status
 from runcast.core.output import Output
 from runcast.core.page import PageRequest

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from runcast.core.history_backlog import Backlog
+from runcast.core.history.backlog import Backlog
 from runcast.core.model import Status
 from samples import an_execution
 

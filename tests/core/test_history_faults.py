@@ -14,8 +14,8 @@ import pytest
 from patience import until
 from runcast.core.errors import Unavailable
 from runcast.core.history import FILE_NAME, History
-from runcast.core.history_file import HistoryFile
-from runcast.core.history_writer import BACKLOG_LIMIT
+from runcast.core.history.file import HistoryFile
+from runcast.core.history.writer import BACKLOG_LIMIT
 from runcast.core.model import EndReason, Execution, Status
 from samples import an_execution
 from sqlalchemy import Engine, event

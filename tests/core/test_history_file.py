@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from executions_at_random import EXECUTIONS
 from hypothesis import HealthCheck, given, settings, strategies as st
-from runcast.core.history_file import HistoryFile
+from runcast.core.history.file import HistoryFile
 from runcast.core.model import Execution, Status
 from samples import an_execution
 from virtual_clock import EPOCH_MS, VirtualClock

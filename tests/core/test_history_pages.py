@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from runcast.core.errors import InvalidInput
 from runcast.core.filter import EVERYTHING, ExecutionFilter
-from runcast.core.history_file import HistoryFile
+from runcast.core.history.file import HistoryFile
 from runcast.core.model import Execution, Status
 from runcast.core.page import Order, OrderField, PageRequest, encode_key, paginate
 from samples import an_execution

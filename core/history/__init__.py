@@ -9,14 +9,14 @@ from typing import Self, TypeVar, TypeVarTuple
 
 from sqlalchemy.exc import DatabaseError
 
-from .clock import Clock
-from .errors import Unavailable
-from .filter import EVERYTHING, ExecutionFilter
-from .history_file import HistoryFile
-from .history_reader import HistoryPage
-from .history_writer import Bounds, HistoryWriter
-from .model import Execution
-from .page import Order, PageRequest
+from ..clock import Clock
+from ..errors import Unavailable
+from ..filter import EVERYTHING, ExecutionFilter
+from ..model import Execution
+from ..page import Order, PageRequest
+from .file import HistoryFile
+from .reader import HistoryPage
+from .writer import Bounds, HistoryWriter
 
 FILE_NAME = "history.db"
 MAX_RECORDS = 10_000

@@ -21,12 +21,12 @@ from sqlalchemy import (
 from sqlalchemy.dialects.sqlite import Insert, insert
 from sqlalchemy.exc import DatabaseError, DataError
 
-from .clock import Clock
-from .errors import Unavailable
-from .events import Ended
-from .history_reader import ROW, HistoryReader, executions_of
-from .history_table import COLUMNS, EXECUTIONS, RECORDS, TABLES, listed, record_of, row_of
-from .model import EndReason, Execution, Failure, Status
+from ..clock import Clock
+from ..errors import Unavailable
+from ..events import Ended
+from ..model import EndReason, Execution, Failure, Status
+from .reader import ROW, HistoryReader, executions_of
+from .table import COLUMNS, EXECUTIONS, RECORDS, TABLES, listed, record_of, row_of
 
 logger = logging.getLogger("runcast.history")
 

@@ -7,11 +7,11 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import ColumnElement, Connection, Engine, Row, func, select
 
-from .filter import ExecutionFilter
-from .history_table import COLUMNS, LARGEST, RECORDS, around, conditions, listed
-from .model import Execution, Status
-from .page import Order, Page, PageRequest, paginate
-from .record import load
+from ..filter import ExecutionFilter
+from ..model import Execution, Status
+from ..page import Order, Page, PageRequest, paginate
+from ..record import load
+from .table import COLUMNS, LARGEST, RECORDS, around, conditions, listed
 
 Held: TypeAlias = Mapping[str, Execution]
 

@@ -8,9 +8,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar, TypeVarTuple
 
-from .history_backlog import Backlog
-from .history_file import AT_ONCE, HistoryFile
-from .model import Execution
+from ..model import Execution
+from .backlog import Backlog
+from .file import AT_ONCE, HistoryFile
 
 logger = logging.getLogger("runcast.history")
 
