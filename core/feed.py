@@ -45,9 +45,11 @@ class Feed:
         self._hub.close()
         self._list_hub.close()
 
-    async def watch(self, execution_id: str, after: Cursor | None) -> AsyncGenerator[Change, None]:
+    async def watch(
+        self, execution_id: str, after: Cursor | None, limit: int | None
+    ) -> AsyncGenerator[Change, None]:
         """See `ExecutionManager.watch`."""
-        with self._hub.watching(execution_id) as watcher:
+        with self._hub.watching(execution_id, limit) as watcher:
             now = self._store.get(execution_id)
             # It may have left since the reader asked: a generator begins when it is first read.
             if now is None:

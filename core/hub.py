@@ -102,9 +102,9 @@ class Hub:
         return sum(map(len, self._watchers.values()))
 
     @contextmanager
-    def watching(self, execution_id: str) -> Iterator[Watcher]:
+    def watching(self, execution_id: str, limit: int | None = None) -> Iterator[Watcher]:
         """Everything that is published from now on reaches the watcher, until the block is left."""
-        watcher = Watcher(self._limit)
+        watcher = Watcher(limit or self._limit)
         if self._closed:
             watcher.close()
         watchers = self._watchers.setdefault(execution_id, set())

@@ -201,18 +201,22 @@ class ExecutionManager:
 
     # Watching
 
-    def watch(self, execution_id: str, after: str | None = None) -> AsyncGenerator[Change, None]:
+    def watch(
+        self, execution_id: str, after: str | None = None, *, limit: int | None = None
+    ) -> AsyncGenerator[Change, None]:
         """The state, then every change in order, until the execution has ended.
 
         First comes a SNAPSHOT. With `after`, the cursor of an earlier change, what came next is
-        told instead, or a RESET with the state if that is no longer known.
+        told instead, or a RESET with the state if that is no longer known. At most `limit` changes
+        wait for a slow reader; one that needs only the latest state can do with 1.
 
         Raises:
             NotFound: no such execution.
             InvalidInput: `after` is not a cursor.
         """
         self.get(execution_id)
-        return self._feed.watch(execution_id, None if after is None else Cursor.parse(after))
+        cursor = None if after is None else Cursor.parse(after)
+        return self._feed.watch(execution_id, cursor, limit)
 
     def watch_list(
         self, filter: ExecutionFilter = EVERYTHING, after: str | None = None

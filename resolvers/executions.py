@@ -184,10 +184,10 @@ async def cancel_executions(
 
 
 def watch_execution(
-    ctx: Context, execution_id: str, after: str | None = None
+    ctx: Context, execution_id: str, after: str | None = None, *, limit: int | None = None
 ) -> AsyncGenerator[Change, None]:
     """See `ExecutionManager.watch`."""
-    return ctx.manager.watch(execution_id, after)
+    return ctx.manager.watch(execution_id, after, limit=limit)
 
 
 def watch_executions(

@@ -105,7 +105,8 @@ class _Conversation:
             await self._send(answer | {"success": False, "error": full})
             return
         try:
-            changes = watch_execution(self._ctx, id)
+            # `news` needs the latest state only: a stalled socket then holds one for each.
+            changes = watch_execution(self._ctx, id, limit=1)
         except NotFound:
             await self._send(answer | {"success": False})
             return
