@@ -20,6 +20,7 @@ def folders_with_code() -> set[str]:
         folder.parts
         for folder in found
         if not any(part.startswith(".") or part in BESIDE for part in folder.parts)
+        and not any((ROOT / part / "pyvenv.cfg").exists() for part in folder.parts[:1])
         and (ROOT / folder / "__init__.py").exists()
     )
     return {".".join(("runcast", *parts)) for parts in inside}
