@@ -107,6 +107,7 @@ class PromptStage(StageDefinition):
     """To be read by people; it does nothing."""
     model: ModelDefinition
     prompt: PromptDefinition
+    output: OutputDefinition = OutputDefinition()
     timeout_ms: Milliseconds = PROMPT_TIMEOUT_MS
     """0, in an old file, is the default."""
     retry_count: int = Field(default=2, ge=0, le=5)

@@ -47,12 +47,18 @@ def result_output(execution: Execution) -> dict[str, JSON]:
     done = [stage for stage in execution.stages if stage.status is StageStatus.COMPLETED]
     if not done:
         return {}
-    last = done[-1].value
-    optimized = last.get("optimizedPrompt") if isinstance(last, dict) else None
     return {
-        "optimizedPrompt": cut_value(as_text(last) if optimized is None else optimized),
+        "optimizedPrompt": cut_value(_optimized(done[-1])),
         **{stage.id: cut_value(stage.value) for stage in done},
     }
+
+
+def _optimized(stage: StageRun) -> JSON:
+    """What a stage calls so, or else its text: a model's as it was before it was read."""
+    named = stage.value.get("optimizedPrompt") if isinstance(stage.value, dict) else None
+    if named is not None:
+        return named
+    return as_text(stage.value) if stage.model is None else stage.output.text()
 
 
 def stage_error(stage: StageRun) -> str:

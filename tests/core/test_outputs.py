@@ -67,7 +67,7 @@ def test_what_is_in_a_file(outputs: Outputs) -> None:
         "status": "success",
         "timestamp": "2027-01-15T08:00:00.123Z",
         "input": {"prompt": "hello"},
-        "output": {"optimizedPrompt": '{\n  "a": 1\n}', "one": {"a": 1}},
+        "output": {"optimizedPrompt": "some text", "one": {"a": 1}},
         "stages": [
             {
                 "stageId": "one",
