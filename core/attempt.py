@@ -1,6 +1,7 @@
 """One attempt of one stage: what it puts out, how long it may take, and that it really stops."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
@@ -10,6 +11,8 @@ from .parsing import parsed
 from .stages import StageCall, StageResult, StageRunner
 from .stages.emitter import Emitter
 from .template import Scope, as_text, render
+
+logger = logging.getLogger("runcast.executor")
 
 Publish = Callable[[str, int], Awaitable[None]]
 
@@ -64,10 +67,14 @@ async def _within_its_time(runner: StageRunner[Any], call: StageCall[Any]) -> St
 async def _contained(runner: StageRunner[Any], call: StageCall[Any]) -> StageResult:
     try:
         return await runner.run(call)
-    except (Exception, asyncio.CancelledError, GeneratorExit):
+    except (StageError, asyncio.CancelledError, GeneratorExit):
         raise
+    except OSError as error:
+        # The machine's fault (a full disk, no more processes): another attempt may help.
+        raise StageError(str(error), type=type(error).__name__) from error
     except BaseException as error:
         # asyncio lets SystemExit and KeyboardInterrupt out of a task, and the event loop stops.
+        logger.exception("execution %s: the runner of a stage failed", call.execution_id)
         name = type(error).__name__
         raise StageError(f"the stage raised {name}", type=name, retryable=False) from error
 

@@ -75,6 +75,13 @@ def exits_early(stage: StageDefinition, value: JSON) -> bool:
     return holds(stage.conditions.early_exit.condition, value)
 
 
+def return_stage(stage: StageDefinition) -> str:
+    """The stage that the result of an early exit at `stage` is said to come from."""
+    conditions = stage.conditions
+    named = conditions and conditions.early_exit and conditions.early_exit.return_stage
+    return named or stage.id
+
+
 def _source(
     precondition: Precondition,
     stages: Sequence[StageDefinition],

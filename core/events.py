@@ -110,6 +110,8 @@ class Ended(Event):
     reason: EndReason
     output: JSON = None
     error: Failure | None = None
+    return_stage: str | None = None
+    """EARLY_EXIT: the stage that the result is said to come from."""
 
     def after(self, execution: Execution) -> Execution:
         if not self.status.terminal:
@@ -122,6 +124,7 @@ class Ended(Event):
             ended_at=self.at,
             output=self.output,
             error=self.error,
+            return_stage=self.return_stage,
         )
         return _closed(ended, self.at, StageStatus.FAILED, self.error)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from .attempt import attempt
 from .clock import Clock
-from .conditions import exits_early, skip_reason
+from .conditions import exits_early, return_stage, skip_reason
 from .engines import Sink
 from .errors import StageError, StageTimeout
 from .events import (
@@ -129,7 +129,7 @@ class PipelineExecutor:
                     return self._failed(course, ended, failure)
                 continue
             if settings.enable_early_exit and exits_early(stage, course.value):
-                return self._completed(course, EndReason.EARLY_EXIT)
+                return self._completed(course, EndReason.EARLY_EXIT, return_stage(stage))
         if failure is not None and not course.outputs:
             return self._failed(course, EndReason.STAGE_ERROR, failure)
         return self._completed(course, EndReason.FINISHED)
@@ -178,9 +178,17 @@ class PipelineExecutor:
 
         return await attempt(self._runners[stage.kind], course.call(stage, number), publish)
 
-    def _completed(self, course: _Course, reason: EndReason) -> Ended:
-        output = course.value if course.outputs else None
-        return Ended(course.id, self._clock.now(), Status.COMPLETED, reason, output=output)
+    def _completed(
+        self, course: _Course, reason: EndReason, return_stage: str | None = None
+    ) -> Ended:
+        return Ended(
+            course.id,
+            self._clock.now(),
+            Status.COMPLETED,
+            reason,
+            output=course.value if course.outputs else None,
+            return_stage=return_stage,
+        )
 
     def _failed(self, course: _Course, reason: EndReason, error: Failure) -> Ended:
         return Ended(course.id, self._clock.now(), Status.FAILED, reason, error=error)

@@ -31,6 +31,8 @@ class _File:
     stamp: Stamp | None
     pipeline: Pipeline | None
     problems: tuple[Problem, ...] = ()
+    unchecked: Pipeline | None = None
+    """A pipeline that loads, but has not passed the library's check."""
 
 
 class PipelineLibrary:
@@ -97,17 +99,23 @@ class PipelineLibrary:
 
     def _current(self, path: Path) -> _File:
         known, stamp = self._files.get(path), _stamp(path)
-        if known is not None and known.stamp == stamp:
-            return known
-        return self._read(path, stamp)
+        if known is None or known.stamp != stamp:
+            return self._read(path, stamp)
+        # What the check misses may be there by now, and the file need not have changed for that.
+        return known if known.unchecked is None else self._checked(path, stamp, known.unchecked)
 
     def _read(self, path: Path, stamp: Stamp | None) -> _File:
         try:
             pipeline = load(path)
         except PipelineFileError as error:
             return _File(path, stamp, None, error.problems)
+        return self._checked(path, stamp, pipeline)
+
+    def _checked(self, path: Path, stamp: Stamp | None, pipeline: Pipeline) -> _File:
         problems = tuple(self._check(pipeline)) if self._check else ()
-        return _File(path, stamp, None if problems else pipeline, problems)
+        if problems:
+            return _File(path, stamp, None, problems, unchecked=pipeline)
+        return _File(path, stamp, pipeline)
 
     def _hold(self, files: list[_File]) -> None:
         settled = tuple(_without_twins(files))

@@ -254,13 +254,17 @@ class ExecutionManager:
         if self.closing:
             raise Unavailable("the server is stopping and starts nothing any more")
         if (existing := self._keys.get(request)) is not None:
-            return Started(self.get(existing), existing=True)
+            return await self._acknowledged(self.get(existing), existing=True)
         execution = launched(request, pipeline, stages, self.clock.now())
         with self._keys.claim(request, execution.id):
             await self.engine.submit(execution, pipeline)
+        return await self._acknowledged(execution)
+
+    async def _acknowledged(self, execution: Execution, *, existing: bool = False) -> Started:
         # Whoever is told the id finds the execution again, whatever happens to this process.
         await self.kept(execution.id)
-        return Started(self.get(execution.id))
+        # With a short retention it may have left by now.
+        return Started(self._store.get(execution.id) or execution, existing)
 
     def sweep(self) -> None:
         """Forgets what ended longer than the retention ago."""

@@ -159,6 +159,8 @@ class Execution:
     error: Failure | None = None
     cancellation: Cancellation | None = None
     retry_of: str | None = None
+    return_stage: str | None = None
+    """Of an early exit: the stage that the result is said to come from."""
     sequence: int = 1
 
     @property

@@ -12,6 +12,7 @@ from .conditions import MISSING, lookup
 from .definition import Extract, OutputDefinition, OutputFormat
 from .errors import StageError
 from .model import JSON
+from .stages.worker import check_depth
 from .text import trimmed
 
 FENCE = "```"
@@ -39,9 +40,12 @@ def _json(text: str) -> JSON:
     failures = []
     for candidate in _candidates(text):
         try:
-            return orjson.loads(_widest(candidate))
-        except orjson.JSONDecodeError as error:
+            value = orjson.loads(_widest(candidate))
+            check_depth(value)
+        except ValueError as error:
             failures.append(error)
+        else:
+            return value
     raise _unreadable(str(failures[0])) from failures[0]
 
 

@@ -88,8 +88,7 @@ def result_content(execution: Execution) -> bytes:
         "summary": summary(execution),
     }
     if execution.end_reason is EndReason.EARLY_EXIT:
-        completed = [stage.id for stage in reached if stage.status is StageStatus.COMPLETED]
-        content["earlyExitStage"] = completed[-1]
+        content["earlyExitStage"] = execution.return_stage
     if execution.error is not None:
         content["error"] = execution.error.message
     content["executionId"] = execution.id

@@ -6,7 +6,7 @@ from ..core.errors import InvalidInput
 from ..core.model import Execution
 from .context import Context
 
-MAX_PAGE_SIZE = 1000
+MAX_PAGE_SIZE = 100
 MAX_PAGE = 2**31
 
 

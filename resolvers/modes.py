@@ -29,7 +29,7 @@ def checked_mode(ctx: Context, mode: str | None, tool: str | None) -> str:
         raise InvalidInput(f"unknown executionMode {mode!r}: use one of api, cli", path=path)
     elif mode == API and not has_api_key(ctx):
         raise InvalidInput("API mode requires ANTHROPIC_API_KEY environment variable", path=path)
-    if tool is not None:
+    if tool is not None and mode == CLI:
         _check_tool(ctx, tool)
     return mode
 

@@ -2,7 +2,6 @@
 
 import hmac
 from collections.abc import Iterable, Sequence
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.middleware import Middleware
@@ -106,7 +105,8 @@ class Doorkeeper:
         return None
 
     def _may_act(self, origin: str, host: str) -> bool:
-        return urlsplit(origin).netloc.lower() == host.lower() or origin in self._origins
+        own = (f"http://{host}".lower(), f"https://{host}".lower())
+        return origin.lower() in own or origin in self._origins
 
     def _needs_token(self, scope: Scope) -> bool:
         if self._token is None or scope["type"] != "http" or scope["path"] in OPEN_PATHS:
@@ -137,7 +137,7 @@ def bears(authorization: object, token: str | None) -> bool:
     if not isinstance(authorization, str):
         return False
     scheme, _, credentials = authorization.partition(" ")
-    same = hmac.compare_digest(credentials.strip().encode(), token.encode())
+    same = hmac.compare_digest(credentials.strip().encode(errors="replace"), token.encode())
     return same and scheme.lower() == "bearer"
 
 

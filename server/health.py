@@ -21,7 +21,7 @@ async def healthz(ctx: Context, writer: OutputWriter, request: Request) -> Respo
 
 
 async def readyz(ctx: Context, request: Request) -> Response:
-    """200 if a start would be accepted, else 503 and why not."""
+    """200 unless the server is stopping or has nothing to start; then 503 and why."""
     problems = []
     if ctx.manager.closing:
         problems.append("the server is stopping")

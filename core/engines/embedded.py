@@ -15,6 +15,9 @@ from ..pipeline import Pipeline
 from ..stages import GRACE_SECONDS, Stop
 from . import Sink
 
+SHUTDOWN_GRACE_SECONDS = 3.0
+"""The longest grace period of a stage when the server stops."""
+
 logger = logging.getLogger("runcast.engine")
 
 
@@ -90,10 +93,14 @@ class EmbeddedEngine:
         await self._settle(grace)
         for run in self._running.values():
             run.cancel()
-        await self._settle(self._grace + 1)
+        await self._settle(min(self._grace, SHUTDOWN_GRACE_SECONDS))
+        for run in self._running.values():
+            run.stop.force.set()
+        await self._settle(1)
         # A coroutine that refuses to end cannot be ended; nobody waits for it.
         for run in list(self._running.values()):
             await self._fail(run, EndReason.SERVER_SHUTDOWN, SHUTDOWN)
+        self._running.clear()
 
     async def _settle(self, seconds: float) -> None:
         await asyncio.sleep(0)
@@ -140,7 +147,7 @@ class EmbeddedEngine:
             internal = Failure("InternalError", f"{type(error).__name__} in the executor")
             await self._fail(run, EndReason.STAGE_ERROR, internal)
         finally:
-            del self._running[run.execution.id]
+            self._running.pop(run.execution.id, None)
             if not self._closing:
                 self._start_next()
 

@@ -102,7 +102,9 @@ class Tools:
             stdin.write(question.encode("utf-8", "replace"))
             stdin.seek(0)
             # An empty folder: a tool that edits what it finds does not find anything of ours.
-            folder = files.enter_context(tempfile.TemporaryDirectory(prefix="runcast-"))
+            folder = files.enter_context(
+                tempfile.TemporaryDirectory(prefix="runcast-", ignore_cleanup_errors=True)
+            )
             try:
                 child = await ChildProcess.start(
                     argv, kept.receive, stdin=stdin, cwd=Path(folder), env=env

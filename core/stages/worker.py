@@ -24,6 +24,7 @@ from types import FrameType, ModuleType
 from typing import Any
 
 MAX_MESSAGE_BYTES = 64 << 20
+MAX_VALUE_BYTES = 4 << 20
 MAX_MESSAGE_CHARACTERS = 10_000
 MAX_TRACEBACK_CHARACTERS = 50_000
 MAX_DEPTH = 200
@@ -74,15 +75,17 @@ def encode_value(value: object) -> bytes:
     """
     try:
         encoded = json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
-        fits = len(encoded) <= MAX_MESSAGE_BYTES // 2
+        fits = len(encoded) <= MAX_VALUE_BYTES
         if fits:  # Reading 100 MB would take seconds, of the event loop's for an async function.
-            _check_depth(json.loads(encoded, parse_int=_integer))
+            check_depth(json.loads(encoded, parse_int=_integer))
     except (TypeError, ValueError, RecursionError) as error:
         raise NotJSON(
             f"the function returned a {type(value).__name__}, which is not JSON: {error}"
         ) from None
     if not fits:
-        raise NotJSON(f"the function returned {len(encoded)} bytes, which is too much")
+        raise NotJSON(
+            f"the function returned {len(encoded)} bytes, and {MAX_VALUE_BYTES} is the limit"
+        )
     return encoded
 
 
@@ -93,7 +96,8 @@ def _integer(digits: str) -> int:
     return number
 
 
-def _check_depth(value: object) -> None:
+def check_depth(value: object) -> None:
+    """Raises: ValueError, if the value is nested more deeply than JSON can be written again."""
     level = [value]
     for _ in range(MAX_DEPTH):
         level = [inner for outer in level for inner in _members(outer)]

@@ -61,13 +61,17 @@ class Worker:
         with theirs:
             # -P: what lies in the working directory is not for it to import.
             argv = [sys.executable, "-P", str(SCRIPT), str(theirs.fileno())]
-            child = await ChildProcess.start(
-                argv,
-                keep_tail,
-                stdin=subprocess.DEVNULL,
-                env=environ,
-                pass_fds=(theirs.fileno(),),
-            )
+            try:
+                child = await ChildProcess.start(
+                    argv,
+                    keep_tail,
+                    stdin=subprocess.DEVNULL,
+                    env=environ,
+                    pass_fds=(theirs.fileno(),),
+                )
+            except BaseException:
+                ours.close()
+                raise
         return cls(child, *await asyncio.open_connection(sock=ours), said)
 
     async def call(self, message: Mapping[str, object], emit: Callable[[str], None]) -> object:

@@ -77,7 +77,7 @@ def recorded(server: ServerProcess) -> set[str]:
     found: set[str] = set()
     page = 1
     while True:
-        query = {"page": page, "pageSize": 1000}
+        query = {"page": page, "pageSize": 100}
         answer = server.client.get("/api/executions/history", params=query).json()
         assert all(one["status"] in ("completed", "failed") for one in answer["executions"])
         found |= {one["id"] for one in answer["executions"]}

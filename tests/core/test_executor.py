@@ -250,18 +250,26 @@ async def test_a_stage_that_raises_anything_ends_its_own_execution(
     assert after.stages[0].status is StageStatus.FAILED
 
 
-@pytest.mark.parametrize("error", [ZeroDivisionError("x"), TimeoutError("a socket's")], ids=repr)
-async def test_a_bug_of_a_runner_is_told_and_logged(
-    clock: VirtualClock, caplog: pytest.LogCaptureFixture, error: Exception
+@pytest.mark.parametrize(
+    ("error", "logged"),
+    [
+        (ZeroDivisionError("x"), True),
+        (TimeoutError("a socket's"), False),
+        (OSError(28, "full"), False),
+    ],
+    ids=repr,
+)
+async def test_whatever_a_runner_raises_fails_its_stage(
+    clock: VirtualClock, caplog: pytest.LogCaptureFixture, error: Exception, logged: bool
 ) -> None:
-    """It ends the execution and is not taken for the execution's own time limit."""
+    """It fails the stage by its name, and is not taken for the execution's own time limit."""
     settings = {"continueOnError": True, "timeoutMs": 60_000}
     with caplog.at_level(logging.ERROR, "runcast"):
         after = await Course(a_pipeline("one", settings=settings), clock, one=failing(error)).run()
     assert (after.status, after.end_reason) == (Status.FAILED, EndReason.STAGE_ERROR)
-    assert after.error is not None and after.error.type == "InternalError"
-    assert after.stages[0].status is StageStatus.FAILED
-    assert caplog.records[0].exc_info is not None
+    assert after.error is not None and after.error.type == type(error).__name__
+    assert (after.stages[0].status, after.error.stage_id) == (StageStatus.FAILED, "one")
+    assert [record.exc_info is not None for record in caplog.records] == [True] * logged
 
 
 async def test_every_run_ends_with_one_ended(clock: VirtualClock) -> None:

@@ -127,13 +127,13 @@ def test_a_failure_and_what_was_never_reached(outputs: Outputs) -> None:
 
 
 def test_a_cancelled_stage_and_an_early_exit(outputs: Outputs) -> None:
-    """A cancelled stage has failed; an early exit names the stage after which it came."""
+    """A cancelled stage has failed; an early exit names its returnStage."""
     cancelled = an_ended(
         status=Status.CANCELLED,
         end_reason=EndReason.CANCELLED_BY_USER,
         stages=(a_stage("one", status=StageStatus.CANCELLED),),
     )
-    early = an_ended("exec_2_b", end_reason=EndReason.EARLY_EXIT)
+    early = an_ended("exec_2_b", end_reason=EndReason.EARLY_EXIT, return_stage="one")
     first = json.loads(outputs.read(outputs.save(cancelled)))
     second = json.loads(outputs.read(outputs.save(early)))
     assert first["status"] == "cancelled"
