@@ -44,13 +44,14 @@ async def http_error(request: Request, exc: Exception) -> Response:
     """The answer to an unknown route or a method that a route does not have."""
     if not isinstance(exc, HTTPException):
         raise exc
-    message = exc.detail
+    message, headers = exc.detail, dict(exc.headers or {})
     if exc.status_code == 404 and exc.detail == "Not Found":
         message = f"Not found: {request.url.path}"
     elif exc.status_code == 405:
-        allowed = (exc.headers or {}).get("Allow", "")
-        message = f"{request.method} is not allowed here; use {allowed}"
-    return error(message, exc.status_code, exc.headers)
+        # Starlette joins a set: in another order each time.
+        headers["Allow"] = ", ".join(sorted(headers["Allow"].split(", ")))
+        message = f"{request.method} is not allowed here; use {headers['Allow']}"
+    return error(message, exc.status_code, headers)
 
 
 async def internal_error(request: Request, exc: Exception) -> Response:
