@@ -1,6 +1,7 @@
 """`/api/pipelines`: section 2 of the REST contract."""
 
 import json
+from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -61,12 +62,21 @@ def _list_item(pipeline: Pipeline) -> dict[str, object]:
 def _as_written(pipeline: Pipeline) -> dict[str, object]:
     """The file's content, and what the old dashboard's page reads of every stage unguarded."""
     written = zip(pipeline.source["stages"], pipeline.stages, strict=True)
-    stages = [{**_stand_ins(stage), **source} for source, stage in written]
+    stages = [_completed(source, _stand_ins(stage)) for source, stage in written]
     return {**pipeline.source, "stages": stages}
 
 
-def _stand_ins(stage: StageDefinition) -> dict[str, object]:
-    shown: dict[str, object] = {"name": stage.title, "type": stage.type}
+def _completed(source: dict[str, Any], stand_ins: dict[str, Any]) -> dict[str, Any]:
+    """What is written wins, also within `prompt` and `output`, which need not be written whole."""
+    shown = {**stand_ins, **source}
+    for key in ("prompt", "output"):
+        if isinstance(source.get(key), dict):
+            shown[key] = {**stand_ins[key], **source[key]}
+    return shown
+
+
+def _stand_ins(stage: StageDefinition) -> dict[str, Any]:
+    shown: dict[str, Any] = {"name": stage.title, "type": stage.type}
     match stage:
         case CommandStage():
             runs = " ".join(stage.command)

@@ -185,7 +185,7 @@ def test_cancel_in_the_last_stage(claude: ServerProcess, run: Run) -> None:
 
 
 def test_a_long_answer_is_cut(claude: ServerProcess, run: Run) -> None:
-    """300 kB are cut alike in REST and on the socket, and are whole in no result."""
+    """300 kB are cut alike in REST, on the socket and in the file, and are whole in no result."""
     id = run("BIG")
     execution = ended(claude, id)
     assert len(execution["stages"][5]["output"]) == CUT_LENGTH
@@ -196,6 +196,21 @@ def test_a_long_answer_is_cut(claude: ServerProcess, run: Run) -> None:
     [piece] = [one for one in told if one.get("stageId") == "six"]
     assert len(piece["output"]) == CUT_LENGTH
     assert told[-1]["result"]["output"] == output
+    file = saved(claude, id)
+    assert len(file["stages"][5]["output"]) == CUT_LENGTH
+    assert file["output"] == output
+
+
+def saved(server: ServerProcess, id: str) -> dict[str, Any]:
+    """The result file of an execution that has ended."""
+
+    def names() -> list[str]:
+        listed = server.client.get("/api/outputs").json()
+        return [one["filename"] for one in listed if id.removeprefix("exec_") in one["filename"]]
+
+    [name] = eventually(names)
+    content: dict[str, Any] = server.client.get(f"/api/outputs/{name}").json()
+    return content
 
 
 def events(server: ServerProcess, id: str) -> list[dict[str, Any]]:
