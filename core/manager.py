@@ -21,7 +21,7 @@ from .launch import base36, launched, pending, taken_over
 from .listing import ListChange
 from .model import Execution, StageRun, Status
 from .pipeline import Pipeline
-from .request import StartRequest
+from .request import StartRequest, checked_reason
 from .store import RING_SIZE, Store
 
 RETENTION_SECONDS = 300.0
@@ -169,6 +169,7 @@ class ExecutionManager:
             NotFound: no such execution.
             AlreadyEnded: it has its final status.
             Conflict: it is being cancelled already, and this is no harder than before.
+            InvalidInput: the reason cannot be shown.
         """
         now = self.get(execution_id)
         if now.status.terminal:
@@ -176,7 +177,7 @@ class ExecutionManager:
         if now.status is Status.CANCELLING and (_is_forced(now) or not forced):
             hint = "" if _is_forced(now) else "; use force to skip the grace period"
             raise Conflict(f"the execution is being cancelled already{hint}", path=["id"])
-        await self.engine.cancel(execution_id, reason, forced=forced)
+        await self.engine.cancel(execution_id, checked_reason(reason), forced=forced)
         return self.get(execution_id)
 
     def apply(self, event: Event) -> Execution:

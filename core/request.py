@@ -13,6 +13,7 @@ MAX_INPUT_BYTES = 1 << 20
 MAX_LABELS = 32
 MAX_LABEL_CHARACTERS = 200
 MAX_KEY_CHARACTERS = 200
+MAX_REASON_BYTES = 1000
 LONGEST_TIMEOUT_MS = 2**31 - 1
 
 INPUT_REQUIRED = "Input is required and must be a non-empty string"
@@ -72,10 +73,7 @@ def _checked_input(input: object) -> str:
     text = trimmed(input) if isinstance(input, str) else ""
     if not text:
         raise InvalidInput(INPUT_REQUIRED, path=["input"])
-    try:
-        size = len(text.encode())
-    except UnicodeEncodeError:
-        raise InvalidInput("the input has half a surrogate pair in it", path=["input"]) from None
+    size = _size(text, "input")
     if size > MAX_INPUT_BYTES:
         raise InvalidInput(
             f"the input has {size} bytes, and {MAX_INPUT_BYTES} (1 MiB) is the limit",
@@ -98,6 +96,27 @@ def _checked_labels(labels: Sequence[tuple[str, str]]) -> tuple[tuple[str, str],
             raise InvalidInput(f"two labels have the key {key!r}", path=[*here, "key"])
         keys.add(key)
     return tuple(labels)
+
+
+def checked_reason(reason: str | None) -> str | None:
+    """Why somebody cancels, as it may be shown.
+
+    Raises:
+        InvalidInput: it is too long, or no UTF-8 can say it.
+    """
+    if reason is not None and _size(reason, "reason") > MAX_REASON_BYTES:
+        raise InvalidInput(f"the reason has more than {MAX_REASON_BYTES} bytes", path=["reason"])
+    return reason
+
+
+def _size(text: str, argument: str) -> int:
+    """In bytes of UTF-8."""
+    try:
+        return len(text.encode())
+    except UnicodeEncodeError:
+        raise InvalidInput(
+            f"the {argument} has half a surrogate pair in it", path=[argument]
+        ) from None
 
 
 def _checked_timeout(timeout_ms: int | None) -> int | None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import strawberry
 from graphql import GraphQLError
-from strawberry.extensions import MaskErrors
+from strawberry.extensions import MaskErrors, MaxTokensLimiter
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.graphql import OperationType
@@ -14,6 +14,8 @@ from .mutation import Mutation
 from .query import Query
 from .scalars import SCALARS
 from .subscription import Subscription
+
+MAX_TOKENS = 1000
 
 logger = logging.getLogger("runcast.graphql")
 
@@ -41,7 +43,11 @@ def build_schema() -> Schema:
         mutation=Mutation,
         subscription=Subscription,
         config=StrawberryConfig(scalar_map=SCALARS),
-        extensions=[lambda: MaskErrors(should_mask_error=_is_ours, error_message="Internal error")],
+        extensions=[
+            # In the parser, so that a long document costs nothing but its reading.
+            lambda: MaxTokensLimiter(MAX_TOKENS),
+            lambda: MaskErrors(should_mask_error=_is_ours, error_message="Internal error"),
+        ],
     )
 
 

@@ -1,5 +1,6 @@
 """The `runcast` command."""
 
+import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -78,14 +79,18 @@ def validate(folder: Path) -> None:
     """Check the pipeline files in FOLDER; the exit status is 1 if there is an error in one."""
     from .check import check
 
+    # The library logs what it leaves out; here it is told below.
+    logging.getLogger("runcast").addHandler(logging.NullHandler())
     problems, pipelines = check(folder)
     for problem in problems:
         click.echo(str(problem), err=True)
     if problems:
         files = len({problem.path for problem in problems})
-        _fail(f"{len(problems)} problems in {files} of the files in {folder}")
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        _fail(f"{count} in {files} of the files in {folder}")
     names = ", ".join(pipeline.id for pipeline in pipelines)
-    click.echo(f"{len(pipelines)} pipelines, all good: {names}")
+    count = "1 pipeline" if len(pipelines) == 1 else f"{len(pipelines)} pipelines"
+    click.echo(f"{count}, all good: {names}")
 
 
 def _in_words(error: ValidationError, flags: dict[str, object]) -> str:

@@ -96,6 +96,14 @@ class Settings(BaseSettings):
             raise ValueError(f"{folder} cannot be used: {error.strerror}") from None
         return folder
 
+    @field_validator("token")
+    @classmethod
+    def _fits_into_a_header(cls, token: SecretStr | None) -> SecretStr | None:
+        said = "" if token is None else token.get_secret_value()
+        if token is not None and not (said and said.isascii() and said.isprintable()):
+            raise ValueError("a token must be printable ASCII: it travels in a header")
+        return token
+
     @field_validator("allow_origin", mode="before")
     @classmethod
     def _are_origins(cls, said: str | Sequence[str]) -> tuple[str, ...]:

@@ -122,6 +122,17 @@ async def test_a_retry_takes_over_what_was_completed(
     assert new.stages[0].value == "value"
 
 
+@pytest.mark.parametrize("reason", ["\ud83d", "x" * 1001])
+async def test_a_reason_that_cannot_be_shown_cancels_nothing(
+    manager: ExecutionManager, reason: str
+) -> None:
+    """Half a character, or a text without end."""
+    started = await start(manager)
+    with pytest.raises(InvalidInput):
+        await manager.cancel(started.id, reason)
+    assert manager.get(started.id).status is Status.QUEUED
+
+
 async def test_what_was_not_kept_cannot_be_taken_over(manager: ExecutionManager) -> None:
     """A value that was too large for the history is not handed on as nothing."""
     old = await start(manager)
