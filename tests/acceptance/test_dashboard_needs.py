@@ -15,6 +15,7 @@ from server_process import ServerProcess, serving
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+SHIPPED = Path(__file__).parents[2] / "core" / "shipped"
 HERE, STRANGER = "http://localhost:3000", "http://evil.example"
 
 # In every pipeline the first stage is quick, and the second waits for the file that is the input.
@@ -272,7 +273,7 @@ def get(server: ServerProcess, path: str, **headers: str) -> Any:
     return server.client.get(path, headers=headers).raise_for_status().json()
 
 
-def socket_to(server: ServerProcess, origin: str | None = None) -> connect:
+def socket_to(server: ServerProcess, origin: str | None = None) -> ClientConnection:
     return connect(server.url.replace("http", "ws", 1) + "/ws", origin=origin)  # type: ignore[arg-type]
 
 
@@ -324,6 +325,18 @@ def test_pipeline_page(api: ServerProcess, kind: str) -> None:
     assert all(fits(stage, PIPELINE_STAGE) for stage in shown["stages"])
 
 
+def test_pipeline_pages_of_the_shipped_ones(tmp_path: Path) -> None:
+    """Every row of every stage can be opened, whatever its kind."""
+    with serving(tmp_path, "--pipelines", str(SHIPPED)) as server:
+        items = get(server, "/api/pipelines")
+        assert len(items) == 3
+        for item in items:
+            shown = get(server, f"/api/pipelines/{item['id']}")
+            assert fits(shown["pipeline"], {"id": str, "name": str, "description": str})
+            assert len(shown["stages"]) == item["stageCount"]
+            assert all(fits(stage, PIPELINE_STAGE) for stage in shown["stages"])
+
+
 def test_pipeline_page_has_a_history(run: Run) -> None:
     """The last ten of all pipelines, of which the page picks its own."""
     run.ended()
@@ -337,7 +350,10 @@ def test_pipeline_page_has_a_history(run: Run) -> None:
 
     [record] = eventually(records)
     assert fits(record, RECORD)
-    assert (record["pipelineId"], record["status"]) == (run.detail()["pipelineId"], "completed")
+    execution = run.detail()
+    assert (record["pipelineId"], record["status"]) == (execution["pipelineId"], "completed")
+    assert (record["finalOutputType"], record["finalOutputLabel"]) == ("text", "Optimized Prompt")
+    assert record["finalOutput"] == execution["result"]["output"]["optimizedPrompt"]
 
 
 def test_run_form_knows_the_tools(api: ServerProcess) -> None:
@@ -430,7 +446,10 @@ def test_detail_page_of_long_ago(home: Path, kind: str, tmp_path: Path) -> None:
     assert execution["stages"] == []
     assert (execution["status"], execution["result"]["status"]) == ("completed", "completed")
     assert fits(execution["result"], {"summary": HISTORIC_SUMMARY})
-    assert fits(execution["result"]["output"], {"_extractedFinalOutput": FINAL_OUTPUT})
+    final = execution["result"]["output"]["_extractedFinalOutput"]
+    assert fits(final, FINAL_OUTPUT)
+    assert (final["type"], final["label"]) == ("text", "Optimized Prompt")
+    assert final["content"].strip().endswith("opened")
 
 
 def test_detail_page_cancels(run: Run) -> None:
