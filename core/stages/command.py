@@ -61,11 +61,7 @@ class CommandRunner:
             # A file and not a pipe: a child that does not read cannot block, break or end us.
             await in_spite_of_cancels(asyncio.to_thread(_fill, stdin, call.input))
             child = await self._start(call, kept, stdin)
-        try:
-            status = await child.ended()
-        except asyncio.CancelledError:
-            await in_spite_of_cancels(child.terminate(call.stop))
-            raise
+        status = await child.ended_or_stopped(call.stop)
         text = kept.text()
         if status != 0:
             raise StageError(_in_words(status, child.stderr), type="ExitStatus")

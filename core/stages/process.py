@@ -81,6 +81,14 @@ class ChildProcess(asyncio.SubprocessProtocol):
         await self.kill()
         return self._transport.get_returncode() or 0
 
+    async def ended_or_stopped(self, stop: Stop) -> int:
+        """As `ended`; cancelled, it terminates the group before CancelledError leaves."""
+        try:
+            return await self.ended()
+        except asyncio.CancelledError:
+            await in_spite_of_cancels(self.terminate(stop))
+            raise
+
     async def terminate(self, stop: Stop) -> None:
         """TERM, then KILL after `stop.grace` seconds or as soon as `stop.force` is set."""
         self._signal(signal.SIGTERM)

@@ -1,6 +1,5 @@
 """How a prompt stage reaches a language model through a command (`cli` mode)."""
 
-import asyncio
 import math
 import re
 import shutil
@@ -111,11 +110,7 @@ class Tools:
                 )
             except OSError as error:
                 raise _unusable(f"{argv[0]} cannot be started: {error.strerror}") from None
-            try:
-                status = await child.ended()
-            except asyncio.CancelledError:
-                await child.terminate(call.stop)
-                raise
+            status = await child.ended_or_stopped(call.stop)
         answer = kept.text()
         if status != 0:
             raise _failed(status, bytes(child.stderr), answer, keys)
