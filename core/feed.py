@@ -10,7 +10,12 @@ from .filter import ExecutionFilter
 from .hub import Change, Hub
 from .listing import ListChange, ListChangeKind, ListHub, Mirror
 from .model import Execution
+from .pace import TokenBucket
 from .store import Held, Store
+
+BURST = 100
+MESSAGES_PER_SECOND = 100
+"""How often a reader of the list is told of what goes on."""
 
 
 class Feed:
@@ -34,11 +39,13 @@ class Feed:
         """Tells of a change that the store has taken in."""
         self._hub.publish(change)
         if change.kind is not ChangeKind.OUTPUT:
-            self._list_hub.publish(change.execution, self._store.version)
+            urgent = change.kind is ChangeKind.STATUS_CHANGED
+            version = self._store.version
+            self._list_hub.publish(change.execution, version, held=True, urgent=urgent)
 
     def publish_departure(self, execution: Execution) -> None:
         """Tells of an execution that the store has forgotten."""
-        self._list_hub.publish(execution, self._store.version, held=False)
+        self._list_hub.publish(execution, self._store.version, held=False, urgent=True)
 
     def close(self) -> None:
         """Every reader ends once it has read what there is for it."""
@@ -67,15 +74,22 @@ class Feed:
         self, filter: ExecutionFilter, after: Cursor | None
     ) -> AsyncGenerator[ListChange, None]:
         """See `ExecutionManager.watch_list`."""
-        mirror = Mirror(filter)
+        mirror, pace = Mirror(filter), TokenBucket(self._clock, BURST, MESSAGES_PER_SECOND)
         with self._list_hub.watching() as watcher:
             for change in self._list_so_far(mirror, after):
                 yield change
+            counts = mirror.counts
             while (dirty := await watcher.next()) is not None:
                 kind = mirror.take(dirty.execution, held=dirty.held)
-                if kind is not None:
-                    seen = watcher.seen(self._store.version)
-                    yield ListChange(kind, dirty.execution, mirror.counts, seen)
+                if kind is None and not (watcher.idle and mirror.counts != counts):
+                    continue
+                counts, seen = mirror.counts, watcher.seen(self._store.version)
+                about = None if kind is None else dirty.execution
+                yield ListChange(kind or ListChangeKind.CAUGHT_UP, about, counts, seen)
+                pace.take()
+                # A reader that is told to end gets the rest at once: there is no more to come.
+                if not watcher.closed:
+                    await pace.refilled()
 
     def _so_far(self, now: Execution, after: Cursor | None) -> list[Change]:
         at = self._clock.now()
@@ -109,13 +123,14 @@ def _news(mirror: Mirror, changed: list[Held], version: int) -> Iterator[ListCha
     """What has changed for a reader that has seen the list as it was at `version`.
 
     Whether it had seen an execution in it is not known: UPDATED and LEFT may name one that it
-    never saw. In the order of the changes, so that it can break off after each of them.
+    never saw, and ENTERED one that it was told of before what is older. In the order of the
+    changes, so that it can break off after each of them.
     """
     for held in changed:
         if mirror.lists(held.execution):
             is_new = held.entered > version
             kind = ListChangeKind.ENTERED if is_new else ListChangeKind.UPDATED
-        elif held.entered <= version and mirror.may_list(held.execution):
+        elif mirror.may_list(held.execution):
             kind = ListChangeKind.LEFT
         else:
             continue

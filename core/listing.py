@@ -1,7 +1,7 @@
 """A filtered list that is followed as it changes."""
 
 import asyncio
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class ListChange:
     execution: Execution | None
     counts: Mapping[Status, int]
     version: int
-    """The version of the list to resume from."""
+    """The version of the list to resume from: the reader has seen all that happened up to it."""
 
 
 @dataclass(slots=True)
@@ -47,42 +47,57 @@ class ListWatcher:
     """Which executions have changed since the reader last looked.
 
     Keyed by execution and not a queue of changes: a slow reader gets the latest state of each,
-    once, and never costs more than one entry for each that is held, or that it was told of.
+    once, and never costs more than one entry for each that is held, or that it was told of. What
+    came, ended, left or has another status is told before what has merely moved on.
     """
 
-    __slots__ = ("_closed", "_dirty", "_ready")
+    __slots__ = ("_dirty", "_ready", "_urgent", "closed")
 
     def __init__(self) -> None:
-        self._dirty: dict[str, Dirty] = {}
+        self._dirty: OrderedDict[str, Dirty] = OrderedDict()
+        """Everything that is to be told, by its version: what is dirty for the longest first."""
+        self._urgent: OrderedDict[str, None] = OrderedDict()
+        """What of it is told first."""
         self._ready = asyncio.Event()
-        self._closed = False
+        self.closed = False
 
-    def push(self, execution: Execution, version: int, *, held: bool) -> None:
+    def push(self, execution: Execution, version: int, *, held: bool, urgent: bool) -> None:
         unknown = execution.sequence == 1
         dirty = self._dirty.setdefault(execution.id, Dirty(version, execution, held, unknown))
         dirty.execution, dirty.held = execution, held
         if dirty.unknown and not held:
-            del self._dirty[execution.id]
+            self._forget(execution.id)
+        elif urgent:
+            self._urgent.setdefault(execution.id)
         self._ready.set()
 
     def close(self) -> None:
         """What is dirty is still read, then `next` returns None."""
-        self._closed = True
+        self.closed = True
         self._ready.set()
 
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing to be told now."""
+        return not self._dirty
+
     async def next(self) -> Dirty | None:
-        """The execution that has been dirty for the longest time."""
+        """The most urgent execution; of the equally urgent, the first that has become so."""
         while not self._dirty:
-            if self._closed:
+            if self.closed:
                 return None
             self._ready.clear()
             await self._ready.wait()
-        return self._dirty.pop(next(iter(self._dirty)))
+        return self._forget(next(iter(self._urgent or self._dirty)))
 
     def seen(self, version: int) -> int:
         """The version up to which the reader has seen everything, if the list is at `version`."""
         oldest = next(iter(self._dirty.values()), None)
         return version if oldest is None else oldest.version - 1
+
+    def _forget(self, execution_id: str) -> Dirty:
+        self._urgent.pop(execution_id, None)
+        return self._dirty.pop(execution_id)
 
 
 class ListHub:
@@ -107,9 +122,9 @@ class ListHub:
         finally:
             self._watchers.discard(watcher)
 
-    def publish(self, execution: Execution, version: int, *, held: bool = True) -> None:
+    def publish(self, execution: Execution, version: int, *, held: bool, urgent: bool) -> None:
         for watcher in self._watchers:
-            watcher.push(execution, version, held=held)
+            watcher.push(execution, version, held=held, urgent=urgent)
 
     def close(self) -> None:
         """Every watcher, also one that comes later, ends once it has read what it has."""

@@ -208,8 +208,9 @@ class ExecutionManager:
         """The state, then every change in order, until the execution has ended.
 
         First comes a SNAPSHOT. With `after`, the cursor of an earlier change, what came next is
-        told instead, or a RESET with the state if that is no longer known. At most `limit` changes
-        wait for a slow reader; one that needs only the latest state can do with 1.
+        told instead, or a RESET with the state if that is no longer known: the latest RING_SIZE
+        changes of an execution are, by this process. At most `limit` changes wait for a slow
+        reader; one that needs only the latest state can do with 1.
 
         Raises:
             NotFound: no such execution.
@@ -224,9 +225,14 @@ class ExecutionManager:
     ) -> AsyncGenerator[ListChange, None]:
         """ENTERED for each that matches, CAUGHT_UP, then what happens to the list.
 
+        What happens is told at most `feed.MESSAGES_PER_SECOND` times a second, after a burst: of
+        an execution that changes faster the latest state, once. What enters, leaves or has another
+        status goes before mere progress. CAUGHT_UP comes again, when there is nothing else to
+        tell, if only the counts have changed.
+
         With `after`, the cursor of an earlier change, only what is new since then is told before
-        CAUGHT_UP, or RESET and everything if that is no longer known. What is new may be UPDATED
-        or LEFT for an execution that the reader has not seen in its list.
+        CAUGHT_UP, or RESET and everything if that is no longer known. What is new may be ENTERED
+        for an execution that is in the reader's list, UPDATED or LEFT for one that is not.
 
         Raises:
             InvalidInput: `after` is not a cursor.

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from ..core.cursor import Cursor
 from ..core.errors import AlreadyEnded, InvalidInput, NotFound, RuncastError
+from ..core.events import ChangeKind
 from ..core.filter import EVERYTHING, ExecutionFilter
 from ..core.hub import Change
 from ..core.listing import ListChange
@@ -188,6 +189,32 @@ def watch_execution(
 ) -> AsyncGenerator[Change, None]:
     """See `ExecutionManager.watch`."""
     return ctx.manager.watch(execution_id, after, limit=limit)
+
+
+async def follow_execution(
+    ctx: Context, execution_id: str, after: str | None = None
+) -> AsyncGenerator[Change, None]:
+    """As `watch_execution`, and also of what only the history has: one message, its end.
+
+    A client whose server was restarted so learns what has become of what it followed.
+
+    Raises:
+        NotFound: there is none of that id.
+        InvalidInput: `after` is not a cursor.
+        Unavailable: it is not live, and the history cannot be read.
+    """
+    if not is_held(ctx, execution_id):
+        execution = await get_execution(ctx, execution_id)
+        return _the_end(ctx, execution, None if after is None else Cursor.parse(after))
+    return watch_execution(ctx, execution_id, after)
+
+
+async def _the_end(
+    ctx: Context, execution: Execution, after: Cursor | None
+) -> AsyncGenerator[Change, None]:
+    if after != ctx.manager.cursor(execution):
+        kind = ChangeKind.SNAPSHOT if after is None else ChangeKind.RESET
+        yield Change(kind, execution, ctx.clock.now())
 
 
 def watch_executions(

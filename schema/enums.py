@@ -99,7 +99,8 @@ class ListChange(Enum):
     )
     CAUGHT_UP = value(
         ListChangeKind.CAUGHT_UP.value,
-        description="The list is complete now; what follows happens live.",
+        description="The list is complete now; what follows happens live. Comes again when "
+        "nothing but the status counts has changed.",
     )
     RESET = value(
         ListChangeKind.RESET.value,

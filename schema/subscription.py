@@ -10,8 +10,9 @@ from strawberry import ID, UNSET
 from ..core import hub, listing
 from ..core.cursor import Cursor
 from ..core.events import ChangeKind
+from ..core.feed import BURST, MESSAGES_PER_SECOND
 from ..resolvers.context import Context
-from ..resolvers.executions import watch_execution, watch_executions
+from ..resolvers.executions import follow_execution, watch_executions
 from .connection import StatusCount
 from .context import Info
 from .enums import ExecutionStatus, ListChange, ProgressEvent
@@ -122,12 +123,16 @@ class Subscription:
     ) -> AsyncGenerator[ExecutionProgress, None]:
         ctx = info.context.ctx
         with refusals():
-            changes = watch_execution(ctx, id, given(after))
+            changes = await follow_execution(ctx, id, given(after))
         return _progress(ctx, changes, include_output)
 
     @strawberry.subscription(
         description="ENTERED for each match, CAUGHT_UP, then the changes of the filtered list as "
-        "they happen."
+        f"they happen: at most {BURST} at once and {MESSAGES_PER_SECOND} a second. Of an execution "
+        "that changes faster only the latest state is told; what enters, leaves or has another "
+        "status goes first. "
+        "After a cursor, ENTERED may name an execution that you have, UPDATED and LEFT one that "
+        "you have not."
     )
     async def executions_changed(
         self,

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 from patience import turns
-from runcast.core.events import Began, Ended, StageOutput, StageStarted
+from runcast.core.events import Began, Ended, StageOutput, StageRetrying, StageStarted
 from runcast.core.filter import EVERYTHING, ExecutionFilter
 from runcast.core.hub import Change
 from runcast.core.listing import ListChange
 from runcast.core.manager import ExecutionManager
-from runcast.core.model import EndReason, Status
+from runcast.core.model import EndReason, Failure, Status
 from samples import ScriptedEngine, a_pipeline, a_request
 from virtual_clock import VirtualClock
 
@@ -135,7 +135,7 @@ async def test_a_cursor_of_another_process_becomes_a_reset(manager: ExecutionMan
 async def test_a_list_is_told_oldest_first_and_then_followed(
     manager: ExecutionManager, clock: VirtualClock
 ) -> None:
-    """In, changed, out, gone; output is no news."""
+    """In, changed, out, gone, what comes before what goes on; output is no news."""
     first = await running(manager, "a")
     await running(manager, "b")
     stream = manager.watch_list()
@@ -143,7 +143,7 @@ async def test_a_list_is_told_oldest_first_and_then_followed(
     manager.apply(StageStarted(first, 1, 0))
     manager.apply(StageOutput(first, 1, 0, "x"))
     await running(manager, "c")
-    assert words([await anext(stream), await anext(stream)]) == ["UPDATED a", "ENTERED c"]
+    assert words([await anext(stream), await anext(stream)]) == ["ENTERED c", "UPDATED a"]
     end(manager, first)
     clock.advance(1)
     await turns()
@@ -210,6 +210,25 @@ async def test_following_can_break_off_after_every_message(manager: ExecutionMan
     after = str(manager.list_cursor(change.version))
     resumed = manager.watch_list(RUNNING, after)
     assert words(await caught_up(resumed))[-3:] == ["ENTERED b", "ENTERED c", "CAUGHT_UP"]
+    await resumed.aclose()
+
+
+async def test_a_reader_that_breaks_off_forgets_what_came_and_ended_early(
+    manager: ExecutionManager,
+) -> None:
+    """What was told out of turn lies behind its cursor, and leaves the list all the same."""
+    first = await running(manager, "a")
+    manager.apply(StageStarted(first, 1, 0))
+    stream = manager.watch_list(RUNNING)
+    await caught_up(stream)
+    manager.apply(StageRetrying(first, 1, 0, Failure("ExitStatus", "it ended with status 1")))
+    early = await running(manager, "b")
+    change = await anext(stream)
+    await stream.aclose()
+    assert words([change]) == ["ENTERED b"]
+    end(manager, early)
+    resumed = manager.watch_list(RUNNING, str(manager.list_cursor(change.version)))
+    assert words(await caught_up(resumed)) == ["UPDATED a", "LEFT b", "CAUGHT_UP"]
     await resumed.aclose()
 
 

@@ -19,20 +19,54 @@ def at(status: Status, id: str = "exec_1", sequence: int = 2) -> Execution:
     return an_execution(id, status=status, sequence=sequence)
 
 
+def push(watcher: ListWatcher, execution: Execution, version: int, **how: bool) -> None:
+    """A change of status of an execution that is held, unless `how` says something else."""
+    watcher.push(execution, version, **({"held": True, "urgent": True} | how))
+
+
+async def following(watcher: ListWatcher, number: int) -> list[str]:
+    """The ids of the next so many."""
+    dirty = [await watcher.next() for _ in range(number)]
+    return [one.execution.id for one in dirty if one is not None]
+
+
 async def test_a_slow_reader_gets_the_latest_state_once() -> None:
     """The one that has been dirty for the longest time comes first."""
     watcher = ListWatcher()
-    watcher.push(at(Status.QUEUED, "exec_1"), 5, held=True)
-    watcher.push(at(Status.QUEUED, "exec_2"), 6, held=True)
-    watcher.push(at(Status.RUNNING, "exec_1", 3), 7, held=True)
+    push(watcher, at(Status.QUEUED, "exec_1"), 5)
+    push(watcher, at(Status.QUEUED, "exec_2"), 6)
+    push(watcher, at(Status.RUNNING, "exec_1", 3), 7)
     assert watcher.seen(7) == 4
     first = await watcher.next()
     assert first is not None
     assert (first.execution.id, first.execution.status) == ("exec_1", Status.RUNNING)
-    assert watcher.seen(7) == 5
+    assert watcher.seen(7) == 5 and not watcher.idle
     second = await watcher.next()
     assert second is not None and second.execution.id == "exec_2"
-    assert watcher.seen(7) == 7
+    assert watcher.seen(7) == 7 and watcher.idle
+
+
+async def test_what_is_urgent_comes_first() -> None:
+    """Also when it became so later; among its like, what has been waiting comes first."""
+    watcher = ListWatcher()
+    for version, id in enumerate(("exec_1", "exec_2", "exec_3"), start=5):
+        push(watcher, at(Status.RUNNING, id), version, urgent=False)
+    push(watcher, at(Status.QUEUED, "exec_4"), 8)
+    push(watcher, at(Status.FAILED, "exec_3", 3), 9)
+    push(watcher, at(Status.RUNNING, "exec_4", 3), 10, urgent=False)
+    assert await following(watcher, 4) == ["exec_4", "exec_3", "exec_1", "exec_2"]
+    assert watcher.idle
+
+
+async def test_what_was_seen_ends_before_the_oldest_that_was_not() -> None:
+    """Whatever has gone before it."""
+    watcher = ListWatcher()
+    push(watcher, at(Status.RUNNING, "exec_1"), 5, urgent=False)
+    push(watcher, at(Status.QUEUED, "exec_2"), 6)
+    assert await following(watcher, 1) == ["exec_2"]
+    assert watcher.seen(6) == 4
+    assert await following(watcher, 1) == ["exec_1"]
+    assert watcher.seen(6) == 6
 
 
 async def test_what_came_and_went_unread_costs_nothing() -> None:
@@ -40,12 +74,12 @@ async def test_what_came_and_went_unread_costs_nothing() -> None:
     watcher = ListWatcher()
     for number in range(50):
         id = f"exec_{number}"
-        watcher.push(at(Status.QUEUED, id, sequence=1), 2 * number, held=True)
-        watcher.push(at(Status.FAILED, id), 2 * number + 1, held=False)
-    assert len(watcher._dirty) == 0
+        push(watcher, at(Status.QUEUED, id, sequence=1), 2 * number)
+        push(watcher, at(Status.FAILED, id), 2 * number + 1, held=False)
+    assert (len(watcher._dirty), len(watcher._urgent)) == (0, 0)
     known = at(Status.RUNNING, "exec_known")
-    watcher.push(known, 100, held=True)
-    watcher.push(known, 101, held=False)
+    push(watcher, known, 100)
+    push(watcher, known, 101, held=False)
     dirty = await watcher.next()
     assert dirty is not None and (dirty.execution.id, dirty.held) == ("exec_known", False)
 
@@ -54,7 +88,7 @@ async def test_closing_ends_watchers_once_they_have_read_what_they_have() -> Non
     """Those who wait, those with something dirty, and those who come later."""
     hub = ListHub()
     with hub.watching() as full, hub.watching() as waiting:
-        hub.publish(at(Status.QUEUED), 1)
+        hub.publish(at(Status.QUEUED), 1, held=True, urgent=True)
         assert await waiting.next() is not None
         task = asyncio.create_task(waiting.next())
         await turns()

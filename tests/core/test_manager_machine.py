@@ -1,6 +1,7 @@
 """The manager, driven at random beside a model of what it should do."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -272,6 +273,8 @@ class ManagerMachine(RuleBasedStateMachine):
         assert lister.caught_up
         held = self.manager.list(lister.filter)
         assert lister.seen == {one.id: shown(one) for one in held}
+        counted = Counter(one.status for one in self.manager.list(lister.filter.of_any_status()))
+        assert lister.counts == {status: counted[status] for status in Status}
 
     @precondition(lambda self: self.listings)
     @rule(number=NUMBERS)

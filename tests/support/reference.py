@@ -1,12 +1,13 @@
 """What an execution, and its readers, may look like: the model beside the real manager."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from runcast.core.events import ChangeKind
 from runcast.core.filter import ExecutionFilter
 from runcast.core.hub import Change
 from runcast.core.listing import ListChange, ListChangeKind
-from runcast.core.model import Execution
+from runcast.core.model import Execution, Status
 
 ENDS = {"COMPLETED", "FAILED", "CANCELLED"}
 
@@ -112,11 +113,13 @@ class Lister:
     caught_up: bool = False
     version: int | None = None
     seen: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    counts: Mapping[Status, int] = field(default_factory=dict)
 
     def take(self, change: ListChange) -> None:
         self.version = change.version
+        counts, self.counts = self.counts, change.counts
         if change.kind is ListChangeKind.CAUGHT_UP:
-            assert not self.caught_up
+            assert not self.caught_up or counts != self.counts
             self.caught_up = True
         elif change.kind is ListChangeKind.RESET:
             assert self.resumed and not self.caught_up
