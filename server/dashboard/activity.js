@@ -1,0 +1,81 @@
+// How many run, and what ends: known on every page.
+
+import { ACTIVITY } from "./documents.js";
+import { word } from "./dom.js";
+import { TERMINAL } from "./filters.js";
+import { duration } from "./format.js";
+
+const WATCHED = "runcast.watched";
+
+/** Sends `change` events, and `end` events whose `detail` is the execution that has ended. */
+export class Activity extends EventTarget {
+	running = 0;
+	last = null;
+	#cursor = null;
+	#active = new Set();
+	#watched = new Set(JSON.parse(sessionStorage.getItem(WATCHED) ?? "[]"));
+
+	constructor(client) {
+		super();
+		const sink = {
+			next: (data) => this.#take(data.executionsChanged),
+			failed: () => {},
+			ended: () => false,
+		};
+		client.follow(ACTIVITY, () => ({ after: this.#cursor }), sink);
+	}
+
+	watches(id) {
+		return this.#watched.has(id);
+	}
+
+	async watch(id) {
+		if ((await globalThis.Notification?.requestPermission()) !== "granted") return false;
+		this.#watched.add(id);
+		this.#keep();
+		return true;
+	}
+
+	unwatch(id) {
+		this.#watched.delete(id);
+		this.#keep();
+	}
+
+	#keep() {
+		sessionStorage.setItem(WATCHED, JSON.stringify([...this.#watched]));
+	}
+
+	#take({ change, cursor, execution, statusCounts }) {
+		this.#cursor = cursor;
+		const counts = Object.fromEntries(statusCounts.map(({ status, count }) => [status, count]));
+		this.running = counts.RUNNING + counts.CANCELLING;
+		if (change === "RESET") this.#active.clear();
+		if (execution) this.#follow(change, execution);
+		this.dispatchEvent(new Event("change"));
+	}
+
+	#follow(change, execution) {
+		if (change !== "LEFT") this.#active.add(execution.id);
+		// After a break it also tells of those that this page never saw: these are old news.
+		else if (this.#active.delete(execution.id) && TERMINAL.has(execution.status)) this.#ended(execution);
+	}
+
+	#ended(execution) {
+		this.last = execution.status;
+		this.dispatchEvent(new CustomEvent("end", { detail: execution }));
+		if (this.#watched.has(execution.id)) this.#notify(execution);
+	}
+
+	#notify(execution) {
+		this.unwatch(execution.id);
+		const note = new Notification(sentence(execution), { tag: execution.id, body: execution.id });
+		note.onclick = () => globalThis.focus();
+	}
+}
+
+/** `Log Report failed after 2.1 s: Stage error`. */
+export function sentence({ pipelineName, status, endReason, durationMs }) {
+	const verb = { COMPLETED: "completed", FAILED: "failed", CANCELLED: "was cancelled" }[status];
+	const reason = status === "FAILED" && endReason ? `: ${word(endReason).toLowerCase()}` : "";
+	return `${pipelineName} ${verb} after ${duration(durationMs)}${reason}`;
+}

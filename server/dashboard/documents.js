@@ -1,0 +1,88 @@
+// Every GraphQL document that the dashboard sends.
+
+const BASE = `
+	id pipelineId pipelineName status endReason startTime endTime durationMs currentStage totalStages
+	labels { key value }`;
+
+const ROW = `fragment Row on Execution {${BASE}
+	inputPreview stages { name status } usage { costUsd }
+}`;
+
+const STAGE = `fragment StageParts on Stage {
+	id index name type status attempt startTime endTime durationMs skipReason model
+	usage { inputTokens outputTokens costUsd } error { type message traceback }
+}`;
+
+const STATE = `fragment State on Execution {${BASE}
+	retryOf error { type message stageId traceback }
+	usage { inputTokens outputTokens costUsd }
+	cancellation { reason requestedAt stoppedAfterMs forced stageId }
+}`;
+
+export const SERVER = `query Server { server { serverTime } }`;
+
+export const LIST = `query List($filter: ExecutionFilter, $first: Int, $after: String) {
+	server { serverTime }
+	held: executionsConnection(filter: $filter, first: 0) { statusCounts { status count } }
+	executionsConnection(filter: $filter, first: $first, after: $after, includeHistory: true) {
+		cursor statusCounts { status count } pageInfo { hasNextPage endCursor } nodes { ...Row }
+	}
+} ${ROW}`;
+
+export const LIST_CHANGES = `subscription ListChanges($filter: ExecutionFilter, $after: String) {
+	executionsChanged(filter: $filter, after: $after) {
+		change cursor statusCounts { status count } execution { ...Row }
+	}
+} ${ROW}`;
+
+export const ACTIVITY = `subscription Activity($after: String) {
+	executionsChanged(filter: {status: [QUEUED, RUNNING, CANCELLING]}, after: $after) {
+		change cursor statusCounts { status count }
+		execution { id pipelineName status endReason durationMs }
+	}
+}`;
+
+export const EXECUTION = `query Execution($id: ID!, $limit: Int!) {
+	server { serverTime }
+	execution(id: $id) {
+		...State input output cursor
+		stages { ...StageParts output(limit: $limit) { offset text isFinal truncated } }
+	}
+} ${STATE} ${STAGE}`;
+
+export const OUTPUT_PAGE = `query OutputPage($id: ID!, $offset: Int!, $limit: Int!) {
+	execution(id: $id) {
+		stages { id attempt output(offset: $offset, limit: $limit) { offset text isFinal truncated } }
+	}
+}`;
+
+export const PROGRESS = `subscription Progress($id: ID!, $after: String) {
+	executionProgress(id: $id, after: $after, includeOutput: false) {
+		event cursor execution { ...State stages { ...StageParts } }
+	}
+} ${STATE} ${STAGE}`;
+
+/** Apart from the state: a stage that writes much must not send the whole state with each piece. */
+export const OUTPUT = `subscription Output($id: ID!, $after: String) {
+	executionProgress(id: $id, after: $after) {
+		event cursor status stage { id attempt } output { offset text isFinal truncated }
+	}
+}`;
+
+export const PIPELINES = `query Pipelines {
+	pipelines { id name version description totalStages stages { id name type description } }
+}`;
+
+export const START = `mutation Start($pipelineId: ID!, $input: String!, $options: StartOptions) {
+	startExecution(pipelineId: $pipelineId, input: $input, options: $options) {
+		existing execution { id } userErrors { code message path }
+	}
+}`;
+
+export const CANCEL = `mutation Cancel($id: ID!, $reason: String, $force: Boolean!) {
+	cancelExecution(id: $id, reason: $reason, force: $force) { cancelled userErrors { code message } }
+}`;
+
+export const RETRY = `mutation Retry($id: ID!, $fromStage: ID) {
+	retryExecution(id: $id, fromStage: $fromStage) { execution { id } userErrors { code message } }
+}`;

@@ -1,0 +1,149 @@
+// What the list is narrowed to: in the form, in the address, and as the API's filter.
+
+import { el, icon, mark, word, write } from "./dom.js";
+import { count } from "./format.js";
+
+export const STATUSES = ["QUEUED", "RUNNING", "CANCELLING", "COMPLETED", "FAILED", "CANCELLED"];
+export const TERMINAL = new Set(["COMPLETED", "FAILED", "CANCELLED"]);
+const TYPING_MS = 200;
+
+export class Filters {
+	status = new Set();
+	pipeline = "";
+	labels = [];
+	text = "";
+
+	static read(search) {
+		const query = new URLSearchParams(search);
+		const filters = new Filters();
+		const named = (query.get("status") ?? "").split(",");
+		filters.status = new Set(named.filter((name) => STATUSES.includes(name)));
+		filters.pipeline = query.get("pipeline") ?? "";
+		filters.labels = query.getAll("label").map(labelOf).filter(Boolean);
+		filters.text = query.get("text") ?? "";
+		return filters;
+	}
+
+	get empty() {
+		return !this.status.size && !this.pipeline && !this.labels.length && !this.text;
+	}
+
+	get search() {
+		const query = new URLSearchParams();
+		if (this.status.size) query.set("status", [...this.status].join(","));
+		if (this.pipeline) query.set("pipeline", this.pipeline);
+		for (const { key, value } of this.labels) query.append("label", `${key}=${value}`);
+		if (this.text) query.set("text", this.text);
+		return query.size ? `?${query}` : "";
+	}
+
+	get input() {
+		return {
+			...(this.status.size && { status: [...this.status] }),
+			...(this.pipeline && { pipelineId: [this.pipeline] }),
+			...(this.labels.length && { labels: this.labels }),
+			...(this.text && { text: this.text }),
+		};
+	}
+
+	/** Whether it lets a status in: all else of an execution never changes. */
+	lets(status) {
+		return !this.status.size || this.status.has(status);
+	}
+}
+
+export function labelOf(text) {
+	const at = text.indexOf("=");
+	return at < 1 ? null : { key: text.slice(0, at).trim(), value: text.slice(at + 1).trim() };
+}
+
+export class FilterBar {
+	#filters;
+	#changed;
+	#chips = new Map();
+	#typing = 0;
+
+	constructor(filters, changed) {
+		this.#filters = filters;
+		this.#changed = changed;
+		this.text = el("input#search", {
+			type: "search", placeholder: "Search id, pipeline or input  /", value: filters.text,
+			"aria-label": "Search in id, pipeline and input", oninput: () => this.#typed(), autocomplete: "off",
+		});
+		this.pipeline = el(
+			"select#filter-pipeline",
+			{ "aria-label": "Pipeline", onchange: () => this.#read() },
+			el("option", { value: "" }, "All pipelines"),
+		);
+		this.labels = el("input#filter-labels", {
+			placeholder: "label=value", "aria-label": "Labels, as key=value, with commas",
+			value: filters.labels.map(({ key, value }) => `${key}=${value}`).join(", "),
+			oninput: () => this.#typed(), autocomplete: "off",
+		});
+		this.element = el(
+			"search.filters",
+			{ "aria-label": "Filters" },
+			el("div.fields", this.text, this.pipeline, this.labels),
+			el("div.chips", { role: "group", "aria-label": "Status" }, STATUSES.map((name) => this.#chip(name))),
+		);
+		this.offer([]);
+		this.#showStatuses();
+	}
+
+	/** The pipelines to choose from; the chosen one stays in the list, whether or not it is there. */
+	offer(pipelines) {
+		const { pipeline } = this.#filters;
+		const known = pipelines.some(({ id }) => id === pipeline);
+		const all = pipeline && !known ? [...pipelines, { id: pipeline, name: pipeline }] : pipelines;
+		const options = all.map(({ id, name }) => el("option", { value: id }, name));
+		this.pipeline.replaceChildren(this.pipeline.options[0], ...options);
+		this.pipeline.value = pipeline;
+	}
+
+	count(counts) {
+		for (const [status, chip] of this.#chips) write(chip.lastChild, count(counts.get(status) ?? 0));
+	}
+
+	clear() {
+		this.text.value = this.labels.value = this.pipeline.value = "";
+		this.#filters.status.clear();
+		this.#showStatuses();
+		this.#read();
+	}
+
+	#chip(status) {
+		const chip = el(
+			"button.chip",
+			{ "data-status": status, onclick: () => this.#toggle(status) },
+			icon(status),
+			el("span", word(status)),
+			el("span.count", "0"),
+		);
+		this.#chips.set(status, chip);
+		return chip;
+	}
+
+	#toggle(status) {
+		const chosen = this.#filters.status;
+		if (!chosen.delete(status)) chosen.add(status);
+		this.#showStatuses();
+		this.#read();
+	}
+
+	#showStatuses() {
+		for (const [status, chip] of this.#chips) mark(chip, "aria-pressed", String(this.#filters.status.has(status)));
+	}
+
+	#typed() {
+		clearTimeout(this.#typing);
+		this.#typing = setTimeout(() => this.#read(), TYPING_MS);
+	}
+
+	#read() {
+		clearTimeout(this.#typing);
+		this.#filters.text = this.text.value.trim();
+		this.#filters.pipeline = this.pipeline.value;
+		this.#filters.labels = this.labels.value.split(",").map(labelOf).filter(Boolean);
+		this.#changed(this.#filters);
+	}
+}

@@ -1,0 +1,41 @@
+// Which view an address shows.
+
+export class Router {
+	#routes;
+	#open;
+
+	/** `routes` are [pattern, make(...groups)]; `open(view)` takes the one that fits. */
+	constructor(routes, open) {
+		this.#routes = routes;
+		this.#open = open;
+		addEventListener("popstate", () => this.#show());
+		document.addEventListener("click", (event) => this.#clicked(event));
+	}
+
+	start() {
+		this.#show();
+	}
+
+	go(address) {
+		history.pushState(null, "", address);
+		this.#show();
+		scrollTo({ top: 0 });
+	}
+
+	/** Opens an address anew, also the one that is open. */
+	#show() {
+		for (const [pattern, make] of this.#routes) {
+			const found = pattern.exec(location.pathname);
+			if (found) return this.#open(make(...found.slice(1).map(decodeURIComponent)));
+		}
+	}
+
+	#clicked(event) {
+		const link = event.target.closest?.("a[href^='/']");
+		const plain = !event.button && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
+		if (!link || !plain || link.target || event.defaultPrevented) return;
+		if (!this.#routes.some(([pattern]) => pattern.test(link.pathname))) return;
+		event.preventDefault();
+		this.go(link.pathname + link.search);
+	}
+}
