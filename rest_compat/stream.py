@@ -4,15 +4,12 @@ The format: https://html.spec.whatwg.org/multipage/server-sent-events.html. A br
 connects again when the stream has ended, with the id of the last event: close it on `end`.
 """
 
-import asyncio
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
-from typing import Any
 
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
 
 from ..core.errors import NotFound
 from ..core.events import ChangeKind
@@ -20,11 +17,10 @@ from ..core.hub import Change
 from ..core.model import Execution
 from ..resolvers.context import Context
 from ..resolvers.executions import watch_execution
+from .live import LiveResponse
 from .shapes import list_item, result, stage_progress
 
-HEARTBEAT_SECONDS = 12.0
 HEARTBEAT = b": still here\n\n"
-HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 EVENT_WORDS = {
     ChangeKind.SNAPSHOT: "snapshot",
@@ -47,48 +43,27 @@ async def stream_execution(ctx: Context, request: Request) -> Response:
     changes = watch_execution(ctx, id, after)
     now = ctx.manager.get(id)
     if request.method == "HEAD":
-        return Response(headers=HEADERS, media_type="text/event-stream")
-    return EventStream(ctx, now, changes)
+        return Response(media_type="text/event-stream")
+    events = _Events(ctx, now)
+    return LiveResponse(events.tell(changes), HEARTBEAT, ctx.clock, "text/event-stream")
 
 
-class EventStream(Response):
-    """Sends each change as it comes. When the client goes, the watch ends, and nothing else."""
+class _Events:
+    """Spells each change as an event. What the last one told is what `end` tells again."""
 
-    media_type = "text/event-stream"
-
-    def __init__(self, ctx: Context, now: Execution, changes: AsyncGenerator[Change, None]) -> None:
-        super().__init__(headers=HEADERS)
-        del self.headers["content-length"]
+    def __init__(self, ctx: Context, now: Execution) -> None:
         self._ctx = ctx
         self._latest = now
-        self._changes = changes
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await send(
-            {
-                "type": "http.response.start",
-                "status": self.status_code,
-                "headers": self.raw_headers,
-            }
-        )
-        await _first_of(self._tell(send), self._beat(send), _gone(receive))
-        await send({"type": "http.response.body", "body": b""})
-
-    async def _tell(self, send: Send) -> None:
+    async def tell(self, changes: AsyncGenerator[Change, None]) -> AsyncGenerator[bytes, None]:
         # NotFound: it has left since the client asked; what was known of it is told.
         with suppress(NotFound):
-            async with aclosing(self._changes) as changes:
+            async with aclosing(changes):
                 async for change in changes:
                     self._latest = change.execution
-                    await _write(send, self._message(change))
+                    yield self._message(change)
         if self._latest.status.terminal:
-            await _write(send, self._end())
-
-    async def _beat(self, send: Send) -> None:
-        """Keeps proxies from taking silence for death."""
-        while True:
-            await self._ctx.clock.sleep(HEARTBEAT_SECONDS)
-            await _write(send, HEARTBEAT)
+            yield self._end()
 
     def _message(self, change: Change) -> bytes:
         data = _state(change.execution, change.at)
@@ -122,26 +97,3 @@ class EventStream(Response):
 
 def _state(execution: Execution, at: int) -> dict[str, object]:
     return {**list_item(execution), "sequence": execution.sequence, "at": at}
-
-
-async def _write(send: Send, message: bytes) -> None:
-    await send({"type": "http.response.body", "body": message, "more_body": True})
-
-
-async def _gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-
-
-async def _first_of(*works: Coroutine[Any, Any, None]) -> None:
-    """Until one of them has ended; the others are ended then, and the error of one is raised."""
-    tasks = [asyncio.create_task(work) for work in works]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    for task in tasks:
-        if not task.cancelled():
-            task.result()

@@ -9,6 +9,7 @@ from ..core.model import Status
 from ..resolvers.executions import ExecutionPage
 from .enums import ExecutionStatus
 from .execution import Execution
+from .paced import paced
 
 
 @strawberry.type(description="Where a page lies in its list.")
@@ -65,8 +66,8 @@ class ExecutionConnection:
             for cursor, execution in found.page.items
         ]
         return cls(
-            edges=edges,
-            nodes=[edge.node for edge in edges],
+            edges=paced(edges),
+            nodes=paced(edge.node for edge in edges),
             page_info=PageInfo(
                 has_next_page=found.page.has_next,
                 has_previous_page=found.page.has_previous,

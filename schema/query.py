@@ -17,6 +17,7 @@ from .errors import graphql_error, refusals
 from .execution import Execution
 from .inputs import ExecutionFilter, ExecutionOrder, filter_of, given
 from .node import Node
+from .paced import paced
 from .pipeline import Pipeline
 from .scalars import DateTime
 
@@ -57,7 +58,7 @@ class Query:
     ) -> list[Execution]:
         with refusals():
             found = list_executions(info.context.ctx, filter_of(filter, status), given(limit))
-        return [Execution.of(execution) for execution in found]
+        return paced(Execution.of(execution) for execution in found)
 
     @strawberry.field(
         description="Active executions and, with includeHistory, all that the history still "

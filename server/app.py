@@ -8,8 +8,6 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
-from starlette.responses import RedirectResponse
 from starlette.routing import BaseRoute, Mount, Route, Router, WebSocketRoute
 
 from .. import __version__
@@ -31,10 +29,11 @@ from ..resolvers.context import Context
 from ..resolvers.tools import CliTools
 from ..rest_compat import answers, routes as rest
 from ..rest_compat.socket import OldSocket, upgrade_failed
-from ..schema.build import build_schema
-from . import health
+from ..schema.executable import ExecutableSchema
+from . import health, pages
 from .check import missing_functions
-from .graphql import GraphQLView
+from .graphql.endpoint import GraphQLEndpoint
+from .graphql.playground import playground
 from .guards import LOOPBACK_NAMES, BodyLimit, Doorkeeper, bears, cross_origin
 from .settings import Settings
 
@@ -102,11 +101,12 @@ def _routes(
     ctx: Context, outputs: Outputs, writer: OutputWriter, settings: Settings
 ) -> list[BaseRoute]:
     token = _token(settings)
-    graphql = GraphQLView(build_schema(), ctx, token)
+    schema = ExecutableSchema(settings, introspection=settings.introspects)
+    graphql = GraphQLEndpoint(schema, ctx, lambda said: bears(said, token), playground())
     old_socket = OldSocket(ctx, ctx.manager.kept, lambda said: bears(said, token))
     api = rest.routes(ctx, outputs, CliTools(ctx.environ, ctx.clock))
     return [
-        Route("/", _to_the_playground, methods=["GET"]),
+        *pages.routes(),
         Route("/graphql", graphql),
         WebSocketRoute("/graphql", graphql),
         Mount("/api", app=Router(api, redirect_slashes=False)),
@@ -128,7 +128,3 @@ def _guards(settings: Settings) -> list[Middleware]:
 
 def _token(settings: Settings) -> str | None:
     return None if settings.token is None else settings.token.get_secret_value()
-
-
-async def _to_the_playground(request: Request) -> RedirectResponse:
-    return RedirectResponse("/graphql")

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from .. import __version__
-from .settings import Settings
+from .settings import LIMITS, Settings
 
 METAVARS = {"int": "N", "float": "SECONDS", "Path": "DIR", "str": "TEXT", "SecretStr": "TOKEN"}
 
@@ -24,7 +24,8 @@ def main() -> None:
 
 def _settings_options(command: Callable[..., None]) -> Callable[..., None]:
     """Every setting as an option of the command; pydantic checks the values, not click."""
-    for name, field in reversed(Settings.model_fields.items()):
+    own_first = sorted(Settings.model_fields.items(), key=lambda item: item[0] in LIMITS)
+    for name, field in reversed(own_first):
         command = _option(name, field)(command)
     return command
 
@@ -32,7 +33,9 @@ def _settings_options(command: Callable[..., None]) -> Callable[..., None]:
 def _option(name: str, field: FieldInfo) -> Callable[..., Any]:
     flag, variable = f"--{name.replace('_', '-')}", f"RUNCAST_{name.upper()}"
     default = field.get_default(call_default_factory=True)
-    is_switch, is_many = field.annotation is bool, "tuple" in str(field.annotation)
+    is_switch, is_many = "bool" in str(field.annotation), "tuple" in str(field.annotation)
+    if is_switch and default is None:
+        flag += f"/--no-{flag[2:]}"
     said = "" if default in (None, ()) or is_switch else f"; default: {default}"
     return click.option(
         flag,

@@ -1,15 +1,18 @@
 """Who may come in, and how much they may bring: checked before any route is looked at."""
 
 import hmac
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
 from ..rest_compat.answers import error
+from .graphql.answers import HttpRefusal, refused
+from .pages import is_page
 
 MAX_BODY_BYTES = 1 << 20
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
@@ -56,7 +59,7 @@ class BodyLimit:
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
         text = f"The body is larger than {self._limit} bytes (1 MiB), the limit"
-        await error(text, 413, {"Connection": "close"})(scope, receive, send)
+        await refusal(scope, text, 413, {"Connection": "close"})(scope, receive, send)
 
 
 class Doorkeeper:
@@ -80,19 +83,19 @@ class Doorkeeper:
         self._origins = frozenset(origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        refusal = None
+        reason = None
         if scope["type"] in ("http", "websocket"):
-            refusal = self._refusal(scope, Headers(scope=scope))
-        if refusal is None:
+            reason = self._reason_to_refuse(scope, Headers(scope=scope))
+        if reason is None:
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
-            await WebSocketClose(4403, refusal[0])(scope, receive, send)
+            await WebSocketClose(4403, reason[0])(scope, receive, send)
         else:
-            message, status = refusal
+            message, status = reason
             challenge = {"WWW-Authenticate": "Bearer"} if status == 401 else None
-            await error(message, status, challenge)(scope, receive, send)
+            await refusal(scope, message, status, challenge)(scope, receive, send)
 
-    def _refusal(self, scope: Scope, headers: Headers) -> tuple[str, int] | None:
+    def _reason_to_refuse(self, scope: Scope, headers: Headers) -> tuple[str, int] | None:
         host = headers.get("host", "")
         if self._hosts is not None and _name(host) not in self._hosts:
             return f"This server does not answer to the name {host!r}", 403
@@ -111,9 +114,20 @@ class Doorkeeper:
     def _needs_token(self, scope: Scope) -> bool:
         if self._token is None or scope["type"] != "http" or scope["path"] in OPEN_PATHS:
             return False
-        # The playground is a page without data; what it asks for then needs the token.
-        page = scope["method"] == "GET" and scope["path"] == "/graphql"
-        return not (page and not scope["query_string"])
+        # The dashboard and the playground hold no data; what they ask for then needs the token.
+        playground = scope["path"] == "/graphql" and not scope["query_string"]
+        page = playground or is_page(scope["path"])
+        return not (page and scope["method"] in ("GET", "HEAD"))
+
+
+def refusal(
+    scope: Scope, message: str, status: int, headers: Mapping[str, str] | None = None
+) -> Response:
+    """As the door that was asked for says no: GraphQL and REST spell it differently."""
+    if scope["path"] == "/graphql":
+        accept = Headers(scope=scope).get("accept")
+        return refused(HttpRefusal(status, message, headers), accept)
+    return error(message, status, headers)
 
 
 def cross_origin(origins: Sequence[str]) -> list[Middleware]:

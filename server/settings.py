@@ -12,8 +12,10 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from ..core.history import MAX_RECORDS
 from ..core.manager import RETENTION_SECONDS
 from ..core.stages import GRACE_SECONDS
+from ..schema.limits import Limits
 
 ORIGIN = re.compile(r"(https?)://(\[[0-9a-f:.]+\]|[^\s/?#@:\[\]]+)(?::([0-9]{1,5}))?/?")
+LIMITS = tuple(Limits.model_fields)
 DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 
@@ -22,7 +24,7 @@ def default_data() -> Path:
     return Path.home() / ".local" / "share" / "runcast"
 
 
-class Settings(BaseSettings):
+class Settings(Limits, BaseSettings):
     """How a server runs. Each is a flag of `runcast serve` and a variable `RUNCAST_…`."""
 
     model_config = SettingsConfigDict(env_prefix="RUNCAST_", frozen=True)
@@ -68,7 +70,17 @@ class Settings(BaseSettings):
         description="an origin (`https://host`) whose pages may use the server, though they come "
         "from elsewhere; several are separated by commas",
     )
+    introspection: bool | None = Field(
+        None,
+        description="GraphQL: clients may ask for the schema, and errors suggest names; if left "
+        "out, only on a server that nobody else can reach",
+    )
     debug: bool = Field(False, description="show tracebacks of failed stages to clients")
+
+    @property
+    def introspects(self) -> bool:
+        """Whether clients may see the schema."""
+        return self.loopback if self.introspection is None else self.introspection
 
     @property
     def loopback(self) -> bool:

@@ -1,16 +1,97 @@
-"""What keeps one document from stopping the server."""
+"""What a document may hold, and that it is measured in linear time."""
 
 import pytest
-from server_process import ServerProcess
+from graphql import GraphQLError, get_introspection_query, parse
+from runcast.schema.limits import Limits
+from runcast.schema.measure import check, check_variables
 
-LONG = (
-    "{__typename " + "executions{id} " * 60_000 + "}",
-    "{" + " ".join(f"a{n}: executionsConnection {{ totalCount }}" for n in range(8000)) + "}",
-)
+NESTED = "fragment f{n} on Query {{ ...f{m} ...f{m} }} "
 
 
-@pytest.mark.parametrize("query", LONG, ids=["repeated fields", "aliases"])
-def test_a_long_document_is_refused_by_the_parser(server: ServerProcess, query: str) -> None:
-    """It is told so before anything is validated or run."""
-    errors = server.client.post("/graphql", json={"query": query}).json()["errors"]
-    assert "more than 1000 tokens" in errors[0]["message"]
+def spread(times: int, fields: str) -> str:
+    """A document that spreads a fragment with these fields several times."""
+    return "{ " + "...f " * times + "} fragment f on Query { " + fields + " }"
+
+
+def doubling(levels: int) -> str:
+    """Fragments that spread each other twice: 2 to the power of `levels` fields."""
+    fragments = "".join(NESTED.format(n=n, m=n + 1) for n in range(levels))
+    return "{ ...f0 } " + fragments + f"fragment f{levels} on Query {{ id }}"
+
+
+def deep(levels: int) -> str:
+    return "{ a " * levels + "}" * levels
+
+
+CASES = [
+    ("max_depth", deep(10), deep(11)),
+    ("max_depth", deep(10), "{ ...f } fragment f on Query " + deep(11)),
+    ("max_fields", spread(10, "a { b }"), "{ a { " + "b " * 500 + "} }"),
+    ("max_fields", doubling(4), "{ a { ...f0 } } " + doubling(9)[9:]),
+    ("max_root_fields", "{ " + "a " * 20 + "}", "{ " + "a " * 21 + "}"),
+    ("max_root_fields", spread(20, "a"), spread(7, "a b c")),
+    ("max_mutations", "mutation { " + "a " * 5 + "}", "mutation { " + "a " * 6 + "}"),
+    ("max_aliases", spread(10, "x: a { y: b z: b }"), "{ a { " + "x: a " * 31 + "} }"),
+    ("max_directives", "{ a " + "@d " * 50 + "}", "query @d { a " + "@d " * 50 + "}"),
+    (
+        "max_directives",
+        spread(5, "a @d"),
+        "{ a { " + "...f @d " * 26 + "} } fragment f on Q { a @d }",
+    ),
+    ("max_operations", "query a { a } " * 10, "query a { a } " * 11),
+    ("max_fragments", "{ a } " + "fragment f on Q { a } " * 30, "fragment f on Q { a } " * 31),
+    ("max_list", f"{{ a(b: {[1] * 250}) }}", f"{{ a(b: {{c: [{[1] * 251}]}}) }}"),
+    (
+        "max_list",
+        f"query ($v: [Int] = {[1] * 250}) {{ a }}",
+        f"query ($v: [Int] = {[1] * 251}) {{ a }}",
+    ),
+    ("max_list", "{ a @d(b: [1]) }", f"{{ a @d(b: {[1] * 251}) }}"),
+]
+
+
+@pytest.mark.parametrize(("limit", "allowed", "refused"), CASES)
+def test_limit(limit: str, allowed: str, refused: str) -> None:
+    """At the limit a document passes; beyond it the error names the limit and its flag."""
+    check(parse(allowed), Limits())
+    with pytest.raises(GraphQLError) as caught:
+        check(parse(refused), Limits())
+    assert caught.value.extensions == {"code": "LIMIT_EXCEEDED", "limit": limit}
+    assert f"--{limit.replace('_', '-')}" in caught.value.message
+    assert str(getattr(Limits(), limit)) in caught.value.message
+
+
+@pytest.mark.parametrize("limit", Limits.model_fields)
+def test_every_limit_has_a_case(limit: str) -> None:
+    """No limit goes untested; tokens are counted by the parser, see test_document."""
+    assert limit == "max_tokens" or limit in {case[0] for case in CASES}
+
+
+def test_doubling_fragments_are_weighed_once() -> None:
+    """29 levels of fragments that double, 500 million fields, are refused by their number."""
+    with pytest.raises(GraphQLError, match="root fields"):
+        check(parse(doubling(29)), Limits())
+
+
+def test_a_fragment_within_itself_ends() -> None:
+    """A cycle is left to validation, which names it."""
+    check(parse("{ ...a } fragment a on Query { ...b id } fragment b on Query { ...a }"), Limits())
+
+
+def test_inline_fragments_cannot_hide_a_depth() -> None:
+    """A hundred selection sets within each other are enough, whatever they are."""
+    with pytest.raises(GraphQLError, match="levels of fields"):
+        check(parse("{ ... " * 101 + "{ id }" + "}" * 101), Limits())
+
+
+def test_tools_can_ask_for_the_schema() -> None:
+    """The introspection query of every tool is deeper than other queries may be."""
+    check(parse(get_introspection_query(input_value_deprecation=True)), Limits())
+
+
+def test_lists_in_variables() -> None:
+    """Lists in variables have the limit of lists in documents, however deep they are."""
+    check_variables({"v": [[1] * 250]}, Limits())
+    check_variables(None, Limits())
+    with pytest.raises(GraphQLError, match="--max-list"):
+        check_variables({"v": {"w": [{"x": [1] * 251}]}}, Limits())

@@ -35,6 +35,10 @@ CODES = {
 }
 
 
+SPELLINGS = {"BAD_USER_INPUT": "INVALID_INPUT"}
+"""What GraphQL itself refuses has codes of its own."""
+
+
 class Refused(Exception):
     """The server said no; `code` as in GraphQL."""
 
@@ -127,9 +131,8 @@ class GraphQLDoor:
         """The data of an answer; what the server does not understand is refused."""
         answer = self.answer(document, **variables)
         for error in answer.get("errors", []):
-            raise Refused(
-                error.get("extensions", {}).get("code", "INVALID_INPUT"), error["message"]
-            )
+            code = error["extensions"]["code"]
+            raise Refused(SPELLINGS.get(code, code), error["message"])
         data: Row = answer["data"]
         return data
 
@@ -165,11 +168,17 @@ class GraphQLDoor:
         return self._client.post("/graphql", content=body, headers=headers)
 
 
-def _content(answer: httpx.Response) -> Row:
-    if answer.status_code in CODES and "errors" not in answer.json():
-        raise Refused(CODES[answer.status_code], answer.json()["error"])
-    assert answer.status_code == 200, answer.text
+def reason(answer: httpx.Response) -> str:
+    """Why HTTP says no, as the door spells it."""
     content: Row = answer.json()
+    return str(content["error"] if "error" in content else content["errors"][0]["message"])
+
+
+def _content(answer: httpx.Response) -> Row:
+    content: Row = answer.json()
+    if "error" in content:
+        raise Refused(CODES[answer.status_code], content["error"])
+    assert answer.status_code == 200 or content.keys() == {"errors"}, answer.text
     return content
 
 

@@ -1,0 +1,79 @@
+"""Answers that go on for as long as there is something to tell."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Coroutine, Mapping
+from contextlib import aclosing
+from typing import Any
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from ..core.clock import Clock
+
+HEARTBEAT_SECONDS = 12.0
+
+
+class LiveResponse(Response):
+    """Sends each chunk as it comes, and a heartbeat every 12 s. When the client goes, it ends.
+
+    The heartbeat keeps proxies from taking silence for death.
+    """
+
+    def __init__(
+        self,
+        chunks: AsyncGenerator[bytes, None],
+        heartbeat: bytes,
+        clock: Clock,
+        media_type: str,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        unbuffered = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        super().__init__(headers=unbuffered | dict(headers or {}), media_type=media_type)
+        del self.headers["content-length"]
+        self._chunks = chunks
+        self._heartbeat = heartbeat
+        self._clock = clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send(
+            {
+                "type": "http.response.start",
+                "status": self.status_code,
+                "headers": self.raw_headers,
+            }
+        )
+        await _first_of(self._tell(send), self._beat(send), _gone(receive))
+        await send({"type": "http.response.body", "body": b""})
+
+    async def _tell(self, send: Send) -> None:
+        async with aclosing(self._chunks) as chunks:
+            async for chunk in chunks:
+                await _write(send, chunk)
+
+    async def _beat(self, send: Send) -> None:
+        while True:
+            await self._clock.sleep(HEARTBEAT_SECONDS)
+            await _write(send, self._heartbeat)
+
+
+async def _write(send: Send, chunk: bytes) -> None:
+    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _first_of(*works: Coroutine[Any, Any, None]) -> None:
+    """Until one of them has ended; the others are ended then, and the error of one is raised."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in tasks:
+        if not task.cancelled():
+            task.result()

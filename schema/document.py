@@ -1,0 +1,145 @@
+"""Documents that clients send: parsed, measured, validated once, and kept for the next time."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from cachetools import LRUCache
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    GraphQLError,
+    GraphQLSchema,
+    GraphQLSyntaxError,
+    NoSchemaIntrospectionCustomRule,
+    OperationDefinitionNode,
+    OperationType,
+    parse,
+    specified_rules,
+    validate,
+)
+
+from .limits import Limits
+from .measure import check, refusal
+
+MOST_ERRORS = 5
+CACHED_TOKENS = 50_000
+"""What the cache holds; a token with its node takes about 1 KB of memory."""
+CHARACTERS_A_TOKEN = 64
+INTROSPECTION = ("__schema", "__type", "__typename")
+
+
+class Refused(Exception):
+    """A request error (section 7.1.2 of the GraphQL specification): nothing was run."""
+
+    def __init__(self, *errors: GraphQLError) -> None:
+        super().__init__(errors[0].message)
+        self.errors = errors[:MOST_ERRORS]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What of a document is to be run. The document is valid."""
+
+    document: DocumentNode
+    definition: OperationDefinitionNode
+
+    @property
+    def kind(self) -> OperationType:
+        return self.definition.operation
+
+    @property
+    def name(self) -> str | None:
+        return None if self.definition.name is None else self.definition.name.value
+
+    @property
+    def asks_only_about_the_schema(self) -> bool:
+        """Whether it needs nothing but the schema to be answered."""
+        return all(
+            isinstance(field, FieldNode) and field.name.value in INTROSPECTION
+            for field in self.definition.selection_set.selections
+        )
+
+
+class Documents:
+    """`read` gives the operation of a text; only valid documents are kept.
+
+    The cache is bounded by tokens, not by documents: one may be a thousand times another.
+    """
+
+    def __init__(self, schema: GraphQLSchema, limits: Limits, *, introspection: bool) -> None:
+        self._schema = schema
+        self._limits = limits
+        self._introspection = introspection
+        self._valid: LRUCache[str, DocumentNode] = LRUCache(CACHED_TOKENS, getsizeof=_size)
+
+    def read(self, text: str, operation_name: str | None = None) -> Operation:
+        """The operation of that name, or the only one.
+
+        Raises:
+            Refused: the text is no valid document, is too large, or does not have the operation.
+        """
+        document = self._valid.get(text)
+        if document is None:
+            document = self._parsed(text)
+            self._validate(document)
+            if _size(document) <= CACHED_TOKENS:
+                self._valid[text] = document
+        return Operation(document, _chosen(document, operation_name))
+
+    def _parsed(self, text: str) -> DocumentNode:
+        limit = self._limits.max_tokens
+        try:
+            # Comments are no tokens to the parser, and cost as much.
+            document = parse(text, max_lexical_tokens=limit, max_comments=limit)
+            check(document, self._limits)
+        except GraphQLSyntaxError as error:
+            if "Document contains more than" in error.message:
+                raise Refused(refusal(self._limits, "max_tokens", "tokens")) from None
+            raise Refused(_coded(error, "GRAPHQL_PARSE_FAILED")) from None
+        except GraphQLError as error:
+            raise Refused(error) from None
+        return document
+
+    def _validate(self, document: DocumentNode) -> None:
+        errors = validate(
+            self._schema,
+            document,
+            self._rules(),
+            max_errors=MOST_ERRORS,
+            hide_suggestions=not self._introspection,
+        )
+        if errors:
+            raise Refused(*(_coded(error, "GRAPHQL_VALIDATION_FAILED") for error in errors))
+
+    def _rules(self) -> Collection[type]:
+        if self._introspection:
+            return specified_rules
+        return (*specified_rules, NoSchemaIntrospectionCustomRule)
+
+
+def _chosen(document: DocumentNode, name: str | None) -> OperationDefinitionNode:
+    """GetOperation, section 6.1 of the GraphQL specification."""
+    operations = [one for one in document.definitions if isinstance(one, OperationDefinitionNode)]
+    if name is None and len(operations) == 1:
+        return operations[0]
+    for operation in operations:
+        if name is not None and operation.name is not None and operation.name.value == name:
+            return operation
+    if name is not None:
+        message = f"There is no operation {name!r:.80} in the document"
+    elif operations:
+        message = "The document has several operations: say which one as operationName"
+    else:
+        message = "There is no operation in the document"
+    raise Refused(GraphQLError(message, extensions={"code": "OPERATION_RESOLUTION_FAILURE"}))
+
+
+def _coded(error: GraphQLError, code: str) -> GraphQLError:
+    error.extensions = {"code": code} | (error.extensions or {})
+    return error
+
+
+def _size(document: DocumentNode) -> int:
+    """What a document costs to keep, in tokens; a very long token counts as several."""
+    length = 0 if document.loc is None else document.loc.end
+    return document.token_count + length // CHARACTERS_A_TOKEN

@@ -1,0 +1,157 @@
+"""The schema as the transports use it: a document in, results out."""
+
+import asyncio
+import logging
+import uuid
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from inspect import isawaitable
+from typing import Any, TypeAlias, cast
+
+from graphql import ExecutionResult, GraphQLError, execute, subscribe
+
+from ..core.errors import RuncastError
+from .build import build_schema
+from .context import RequestContext
+from .document import MOST_ERRORS, Documents, Operation, Refused
+from .errors import graphql_error
+from .limits import Limits
+from .measure import check_variables
+
+logger = logging.getLogger("runcast.graphql")
+
+Variables: TypeAlias = dict[str, Any] | None
+Formatted: TypeAlias = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One execution result; `errors` are of fields, at most five."""
+
+    data: dict[str, Any] | None
+    errors: Sequence[GraphQLError] = ()
+
+    @property
+    def formatted(self) -> Formatted:
+        """The response map, section 7.1 of the GraphQL specification."""
+        if not self.errors:
+            return {"data": self.data}
+        return {"errors": formatted_errors(self.errors), "data": self.data}
+
+
+class ExecutableSchema:
+    """Reads documents and runs their operations.
+
+    Strawberry builds the schema. Its `Schema.execute` is not used: it parses and validates inside,
+    where a document cannot be measured before, and turns each kind of error into an exception or
+    a result of its own.
+    """
+
+    def __init__(self, limits: Limits, *, introspection: bool) -> None:
+        schema = build_schema()
+        # Private: Strawberry's graphql-core schema has no public name (tests/schema look for it).
+        self._schema = schema._schema
+        self._executor = schema.execution_context_class
+        self._limits = limits
+        self._introspection = introspection
+        self._documents = Documents(self._schema, limits, introspection=introspection)
+
+    def read(self, text: str, operation_name: str | None = None) -> Operation:
+        """See `Documents.read`."""
+        return self._documents.read(text, operation_name)
+
+    async def execute(
+        self, operation: Operation, variables: Variables, context: RequestContext
+    ) -> Result:
+        """Runs a query or a mutation.
+
+        Raises:
+            Refused: the variables do not fit.
+        """
+        arguments = self._arguments(operation, variables, context)
+        if operation.asks_only_about_the_schema:
+            # It may take 100 ms, and can do so anywhere.
+            found: Any = await asyncio.to_thread(execute, **arguments)
+        else:
+            found = execute(**arguments)
+        result: ExecutionResult = await found if isawaitable(found) else found
+        if result.data is None and result.errors and not any(e.path for e in result.errors):
+            raise _refused(result.errors, "BAD_USER_INPUT")
+        return _shown(result)
+
+    async def subscribe(
+        self, operation: Operation, variables: Variables, context: RequestContext
+    ) -> AsyncGenerator[Result, None]:
+        """Begins a subscription; the generator gives its results, and is to be closed.
+
+        Raises:
+            Refused: the variables do not fit, or the resolver refused; from the generator too.
+        """
+        found: Any = subscribe(**self._arguments(operation, variables, context))
+        source = await found if isawaitable(found) else found
+        if isinstance(source, ExecutionResult):
+            raise _refused(source.errors or [], "BAD_USER_INPUT")
+        return _results(source)
+
+    def _arguments(
+        self, operation: Operation, variables: Variables, context: RequestContext
+    ) -> dict[str, Any]:
+        try:
+            check_variables(variables, self._limits)
+        except GraphQLError as error:
+            raise Refused(error) from None
+        return {
+            "schema": self._schema,
+            "document": operation.document,
+            "context_value": context,
+            "variable_values": variables,
+            "operation_name": operation.name,
+            "max_coercion_errors": MOST_ERRORS,
+            "hide_suggestions": not self._introspection,
+            "executor_class": self._executor,
+        }
+
+
+def formatted_errors(errors: Sequence[GraphQLError]) -> list[Formatted]:
+    """As the GraphQL specification wants them in a response."""
+    return [cast("Formatted", error.formatted) for error in errors]
+
+
+async def _results(source: AsyncIterator[ExecutionResult]) -> AsyncGenerator[Result, None]:
+    try:
+        async with aclosing(cast("AsyncGenerator[ExecutionResult, None]", source)) as results:
+            async for result in results:
+                yield _shown(result)
+    except RuncastError as error:
+        raise Refused(graphql_error(error)) from None
+    except Exception as error:
+        raise Refused(_masked(GraphQLError(str(error), original_error=error))) from error
+
+
+def _shown(result: ExecutionResult) -> Result:
+    if not result.errors:
+        return Result(result.data)
+    return Result(result.data, [_masked(error) for error in result.errors[:MOST_ERRORS]])
+
+
+def _refused(errors: Sequence[GraphQLError], code: str) -> Refused:
+    shown = [_masked(error) for error in errors]
+    for error in shown:
+        error.extensions = {"code": code} | (error.extensions or {})
+    return Refused(*shown)
+
+
+def _masked(error: GraphQLError) -> GraphQLError:
+    """The error as clients may see it: what they did not cause is an id, which the log has too."""
+    original = error.original_error
+    if original is None or isinstance(original, GraphQLError):
+        return error
+    error_id = f"err_{uuid.uuid4().hex[:12]}"
+    logger.error("%s: %s", error_id, error.message, exc_info=original)
+    return GraphQLError(
+        "Internal error",
+        error.nodes,
+        path=error.path,
+        extensions={"code": "INTERNAL_SERVER_ERROR", "errorId": error_id},
+    )

@@ -1,0 +1,1 @@
+"""GraphQL on the wire: HTTP, server-sent events, multipart and WebSocket."""

@@ -1,0 +1,58 @@
+"""Answers to GraphQL over HTTP, and how it says that a request was refused."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from starlette.responses import Response
+
+from .negotiation import JSON, preferred
+
+CODES = {
+    400: "BAD_REQUEST",
+    401: "UNAUTHENTICATED",
+    403: "FORBIDDEN",
+    405: "METHOD_NOT_ALLOWED",
+    406: "NOT_ACCEPTABLE",
+    413: "TOO_LARGE",
+    415: "UNSUPPORTED_MEDIA_TYPE",
+    500: "INTERNAL_SERVER_ERROR",
+}
+
+
+class HttpRefusal(Exception):
+    """A request that HTTP has a status for."""
+
+    def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.headers = headers
+
+
+def encoded(content: object) -> bytes:
+    """JSON in UTF-8."""
+    try:
+        return orjson.dumps(content)
+    except TypeError:
+        # A stage may put out an integer of more than 64 bits.
+        return json.dumps(content, separators=(",", ":")).encode()
+
+
+def answer(
+    content: dict[str, Any],
+    media_type: str,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """A response map in one of the two JSON types."""
+    vary = {"Vary": "Accept"} | dict(headers or {})
+    return Response(encoded(content), status, vary, f"{media_type}; charset=utf-8")
+
+
+def refused(refusal: HttpRefusal, accept: str | None) -> Response:
+    """The answer to what was refused, in the type that the client wants, or in JSON."""
+    error = {"message": refusal.message, "extensions": {"code": CODES[refusal.status]}}
+    media_type = preferred((JSON,), accept) or JSON
+    return answer({"errors": [error]}, media_type, refusal.status, refusal.headers)

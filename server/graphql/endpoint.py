@@ -1,0 +1,152 @@
+"""`/graphql` over HTTP (https://graphql.github.io/graphql-over-http/), and its other doors."""
+
+from collections.abc import AsyncGenerator, Callable
+
+from graphql import OperationType
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, Response
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket
+
+from ...resolvers.context import Context
+from ...rest_compat.live import LiveResponse
+from ...schema.context import RequestContext
+from ...schema.document import Operation, Refused
+from ...schema.executable import ExecutableSchema
+from . import streams
+from .answers import HttpRefusal, answer, refused
+from .negotiation import EVENTS, JSON, MANY_RESULTS, MULTIPART, ONE_RESULT, preferred, wants_a_page
+from .request import BadRequest, GraphQLRequest
+from .socket import Socket
+
+METHODS = "GET, HEAD, OPTIONS, POST"
+READING = ("GET", "HEAD")
+NO_STREAM = (
+    "A subscription has more than one result: use the WebSocket at this address "
+    "(graphql-transport-ws), or send Accept: text/event-stream or multipart/mixed"
+)
+
+
+class GraphQLEndpoint:
+    """An ASGI application: queries, mutations, subscriptions and, for a browser, the playground.
+
+    `admits` judges an `Authorization` value. HTTP requests were judged before they came here.
+    """
+
+    def __init__(
+        self, schema: ExecutableSchema, ctx: Context, admits: Callable[[object], bool], page: str
+    ) -> None:
+        self._schema = schema
+        self._ctx = ctx
+        self._admits = admits
+        self._page = page
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            socket = WebSocket(scope, receive, send)
+            await Socket(socket, self._schema, self._ctx, self._admits).serve()
+            return
+        request = Request(scope, receive)
+        try:
+            response = await self._respond(request)
+        except HttpRefusal as refusal:
+            response = refused(refusal, request.headers.get("accept"))
+        except ClientDisconnect:
+            return
+        await response(scope, receive, send)
+
+    async def _respond(self, request: Request) -> Response:
+        accept = request.headers.get("accept")
+        if request.method == "OPTIONS":
+            return Response(status_code=204, headers={"Allow": METHODS})
+        if request.method in READING and wants_a_page(accept):
+            return HTMLResponse(self._page, headers={"Vary": "Accept"})
+        asked = await _asked(request)
+        if preferred((*ONE_RESULT, MULTIPART), accept) is None:
+            raise HttpRefusal(406, f"Nothing that Accept allows can be answered; send {JSON}")
+        try:
+            operation = self._schema.read(asked.query, asked.operation_name)
+        except Refused as error:
+            return self._one_result(streams.refusal(error), accept, 400)
+        _check_method(request, operation)
+        if operation.kind is OperationType.SUBSCRIPTION:
+            return await self._subscribe(operation, asked, accept)
+        return await self._execute(operation, asked, accept)
+
+    async def _execute(
+        self, operation: Operation, asked: GraphQLRequest, accept: str | None
+    ) -> Response:
+        try:
+            result = await self._schema.execute(
+                operation, asked.variables, RequestContext(self._ctx)
+            )
+        except Refused as error:
+            return self._one_result(streams.refusal(error), accept, 400)
+        return self._one_result(result.formatted, accept)
+
+    async def _subscribe(
+        self, operation: Operation, asked: GraphQLRequest, accept: str | None
+    ) -> Response:
+        # `*/*` is no wish for a stream: a client that knows none of them would wait for its end.
+        named = accept is not None and (EVENTS in accept or MULTIPART in accept)
+        media_type = preferred(MANY_RESULTS, accept) if named else None
+        if media_type is None:
+            raise HttpRefusal(400, NO_STREAM)
+        try:
+            results = await self._schema.subscribe(
+                operation, asked.variables, RequestContext(self._ctx)
+            )
+        except Refused as error:
+            return self._stream(media_type, streams.once(streams.refusal(error)))
+        return self._stream(media_type, streams.formatted(results))
+
+    def _one_result(
+        self, content: streams.Formatted, accept: str | None, status: int = 200
+    ) -> Response:
+        media_type = preferred(ONE_RESULT, accept)
+        if media_type == EVENTS:
+            return self._stream(EVENTS, streams.once(content))
+        if media_type is None:
+            media_type = JSON
+        return answer(content, media_type, 200 if media_type == JSON else status)
+
+    def _stream(
+        self, media_type: str, results: AsyncGenerator[streams.Formatted, None]
+    ) -> LiveResponse:
+        framing = streams.FRAMINGS[media_type]
+        return LiveResponse(
+            framing.chunks(results),
+            framing.heartbeat,
+            self._ctx.clock,
+            framing.content_type,
+            {"Vary": "Accept"},
+        )
+
+
+async def _asked(request: Request) -> GraphQLRequest:
+    try:
+        if request.method in READING:
+            return GraphQLRequest.from_address(request.query_params)
+        if request.method != "POST":
+            allow = {"Allow": METHODS}
+            raise HttpRefusal(405, f"{request.method} is not allowed here; use POST or GET", allow)
+        _check_headers(request)
+        return GraphQLRequest.from_body(await request.body())
+    except BadRequest as error:
+        raise HttpRefusal(400, str(error)) from None
+
+
+def _check_headers(request: Request) -> None:
+    content_type, _, parameters = request.headers.get("content-type", "").partition(";")
+    if content_type.strip().lower() != JSON:
+        raise HttpRefusal(415, f"The body must be sent with Content-Type: {JSON}")
+    name, _, charset = parameters.strip().partition("=")
+    if name.lower() == "charset" and charset.strip('" ').lower() not in ("utf-8", "utf8"):
+        raise HttpRefusal(415, "The body must be in UTF-8")
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise HttpRefusal(415, "The body must be sent as it is, without Content-Encoding")
+
+
+def _check_method(request: Request, operation: Operation) -> None:
+    if request.method in READING and operation.kind is OperationType.MUTATION:
+        raise HttpRefusal(405, "A mutation must be sent with POST", {"Allow": "POST"})

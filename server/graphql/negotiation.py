@@ -1,0 +1,40 @@
+"""Which of the media types that fit a client prefers (RFC 9110, section 12.5.1)."""
+
+from collections.abc import Sequence
+
+import mimeparse
+
+RESPONSE_JSON = "application/graphql-response+json"
+JSON = "application/json"
+EVENTS = "text/event-stream"
+MULTIPART = "multipart/mixed"
+HTML = "text/html"
+
+ONE_RESULT = (JSON, EVENTS)
+"""What an operation with one result can be answered in, best first."""
+MANY_RESULTS = (EVENTS, MULTIPART)
+"""What a subscription can be answered in, best first."""
+
+
+def preferred(offers: Sequence[str], accept: str | None) -> str | None:
+    """The offer with the highest quality, the first of several; None if no offer will do.
+
+    `application/graphql-response+json` stands before `application/json` only for a client that
+    names it: it changes the status of an answer with errors (GraphQL over HTTP, section 6.4).
+    """
+    if accept is None or not accept.strip():
+        return offers[0]
+    if JSON in offers and RESPONSE_JSON in accept:
+        offers = (RESPONSE_JSON, *offers)
+    elif JSON in offers:
+        offers = (*offers, RESPONSE_JSON)
+    try:
+        # The library takes the last one of several.
+        return mimeparse.best_match(offers[::-1], accept) or None
+    except mimeparse.MimeTypeParseException:
+        return None
+
+
+def wants_a_page(accept: str | None) -> bool:
+    """Whether it is a browser that wants to show something."""
+    return accept is not None and HTML in accept and preferred((JSON, HTML), accept) == HTML

@@ -1,0 +1,85 @@
+"""What a client asks for, checked for its shape."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import orjson
+
+
+class BadRequest(Exception):
+    """A body, an address or a message that is no GraphQL request; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class GraphQLRequest:
+    """The request parameters of the GraphQL over HTTP specification, section 5.
+
+    `extensions` may be sent, and nothing looks at it.
+    """
+
+    query: str
+    operation_name: str | None = None
+    variables: dict[str, Any] | None = None
+
+    @classmethod
+    def of(cls, parameters: object) -> Self:
+        """From an object that was JSON.
+
+        Raises:
+            BadRequest: it is no object, or a parameter is not of its type.
+        """
+        if isinstance(parameters, list):
+            raise BadRequest("Batches are not supported: send one operation a request")
+        if not isinstance(parameters, dict):
+            raise BadRequest(f"A JSON object is needed, not {_kind(parameters)}")
+        query = _parameter(parameters, "query", str, "a text")
+        if query is None:
+            raise BadRequest('The parameter "query" is missing: a text with a GraphQL document')
+        _parameter(parameters, "extensions", dict, "an object")
+        return cls(
+            query,
+            _parameter(parameters, "operationName", str, "a text") or None,
+            _parameter(parameters, "variables", dict, "an object"),
+        )
+
+    @classmethod
+    def from_body(cls, body: bytes) -> Self:
+        """From the body of a POST.
+
+        Raises:
+            BadRequest: it is no JSON, or as in `of`.
+        """
+        return cls.of(_json(body, "The body"))
+
+    @classmethod
+    def from_address(cls, parameters: Mapping[str, str]) -> Self:
+        """From the query string of a GET; a parameter that is empty counts as absent.
+
+        Raises:
+            BadRequest: as in `from_body`.
+        """
+        found: dict[str, object] = {name: text for name, text in parameters.items() if text}
+        for name in ("variables", "extensions"):
+            if text := parameters.get(name):
+                found[name] = _json(text, f'The parameter "{name}"')
+        return cls.of(found)
+
+
+def _json(text: str | bytes, what: str) -> object:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise BadRequest(f"{what} is not JSON: {error.msg}") from None
+
+
+def _parameter(parameters: dict[str, object], name: str, kind: type, noun: str) -> Any:
+    value = parameters.get(name)
+    if value is None or isinstance(value, kind):
+        return value
+    raise BadRequest(f'The parameter "{name}" must be {noun}, not {_kind(value)}')
+
+
+def _kind(value: object) -> str:
+    names = {bool: "a boolean", str: "a text", list: "a list", dict: "an object"}
+    return "null" if value is None else names.get(type(value), "a number")

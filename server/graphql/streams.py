@@ -1,0 +1,85 @@
+"""Several results in one response: server-sent events and multipart."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any, Protocol, TypeAlias
+
+from ...schema.document import Refused
+from ...schema.executable import Result, formatted_errors
+from .answers import encoded
+from .negotiation import EVENTS, MULTIPART
+
+Formatted: TypeAlias = dict[str, Any]
+Results: TypeAlias = AsyncGenerator[Formatted, None]
+
+
+def refusal(error: Refused) -> Formatted:
+    """The response map of a request error: it has no `data`."""
+    return {"errors": formatted_errors(error.errors)}
+
+
+async def once(content: Formatted) -> Results:
+    """A stream of one result."""
+    yield content
+
+
+async def formatted(results: AsyncGenerator[Result, None]) -> Results:
+    """Each result as a response map; an error that ends the stream is the last one."""
+    try:
+        async with aclosing(results):
+            async for result in results:
+                yield result.formatted
+    except Refused as error:
+        yield refusal(error)
+
+
+class Framing(Protocol):
+    """How results stand in a response."""
+
+    content_type: str
+    heartbeat: bytes
+
+    def chunks(self, results: Results) -> AsyncGenerator[bytes, None]:
+        """The bytes of each, and of the end."""
+        ...
+
+
+class EventFraming:
+    """GraphQL over server-sent events, distinct connections mode (npm graphql-sse, PROTOCOL.md).
+
+    Lines end in LF alone: several clients look for two of them.
+    """
+
+    content_type = EVENTS
+    heartbeat = b": still here\n\n"
+
+    async def chunks(self, results: Results) -> AsyncGenerator[bytes, None]:
+        async with aclosing(results):
+            async for result in results:
+                yield b"event: next\ndata: %b\n\n" % encoded(result)
+        # A browser passes an event without data over.
+        yield b"event: complete\ndata: \n\n"
+
+
+class MultipartFraming:
+    """The multipart protocol for subscriptions over HTTP that Apollo's clients speak.
+
+    A boundary stands after each part, not before the next one: clients wait for it.
+    """
+
+    content_type = 'multipart/mixed;boundary="graphql";subscriptionSpec="1.0"'
+    heartbeat = b"\r\nContent-Type: application/json\r\n\r\n{}\r\n--graphql"
+
+    async def chunks(self, results: Results) -> AsyncGenerator[bytes, None]:
+        yield b"--graphql"
+        async with aclosing(results):
+            async for result in results:
+                yield self._part(result)
+        yield b"--\r\n"
+
+    def _part(self, result: Formatted) -> bytes:
+        content = encoded({"payload": result})
+        return b"\r\nContent-Type: application/json\r\n\r\n%b\r\n--graphql" % content
+
+
+FRAMINGS: dict[str, Framing] = {EVENTS: EventFraming(), MULTIPART: MultipartFraming()}

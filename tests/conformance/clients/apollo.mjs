@@ -1,0 +1,62 @@
+import { ApolloClient, ApolloLink, CombinedGraphQLErrors, gql, HttpLink, InMemoryCache } from '@apollo/client';
+import { GraphQLWsLink } from '@apollo/client/link/subscriptions';
+import { getMainDefinition } from '@apollo/client/utilities';
+import './browser.mjs';
+import { Refused } from './errors.mjs';
+import { socketTo } from './graphql-ws.mjs';
+
+const isSubscription = ({ query }) => getMainDefinition(query).operation === 'subscription';
+
+function clientWith(link, close) {
+  const client = new ApolloClient({
+    link,
+    cache: new InMemoryCache(),
+    defaultOptions: { query: { fetchPolicy: 'no-cache' }, mutate: { fetchPolicy: 'no-cache' } },
+  });
+  return {
+    ask: (query, variables) => {
+      const document = gql(query);
+      const asked = document.definitions[0].operation === 'mutation'
+        ? client.mutate({ mutation: document, variables })
+        : client.query({ query: document, variables });
+      return asked.then(({ data }) => data, refusal);
+    },
+    subscribe(query, variables, onNext) {
+      let subscription;
+      const done = new Promise((resolve, reject) => {
+        subscription = client
+          .subscribe({ query: gql(query), variables, fetchPolicy: 'no-cache' })
+          .subscribe({
+            next: ({ data, error }) => (error ? reject(error) : onNext(data)),
+            error: reject,
+            complete: resolve,
+          });
+      });
+      return { done: done.catch(refusal), unsubscribe: () => subscription.unsubscribe() };
+    },
+    close() {
+      client.stop();
+      return close?.();
+    },
+  };
+}
+
+function refusal(error) {
+  if (CombinedGraphQLErrors.is(error)) throw new Refused(error.errors);
+  throw Array.isArray(error) ? new Refused(error) : error;
+}
+
+export const overSocket = {
+  name: 'apollo (ws)',
+  connect(server) {
+    const socket = socketTo(server);
+    const http = new HttpLink({ uri: server.url });
+    const link = ApolloLink.split(isSubscription, new GraphQLWsLink(socket), http);
+    return clientWith(link, () => socket.dispose());
+  },
+};
+
+export const overMultipart = {
+  name: 'apollo (multipart)',
+  connect: (server) => clientWith(new HttpLink({ uri: server.url })),
+};

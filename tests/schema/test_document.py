@@ -1,0 +1,115 @@
+"""Documents from clients: read, refused, and kept for the next time."""
+
+import pytest
+from graphql import get_introspection_query
+from runcast.schema.build import build_schema
+from runcast.schema.document import Documents, Refused
+from runcast.schema.executable import ExecutableSchema
+from runcast.schema.limits import Limits
+
+TWO = "query a { server { engine } } query b { pipelines { id } }"
+
+
+@pytest.fixture
+def documents() -> Documents:
+    """What a server has that shows its schema."""
+    return Documents(build_schema()._schema, Limits(), introspection=True)
+
+
+@pytest.fixture
+def secretive() -> Documents:
+    """What a server has that does not."""
+    return Documents(build_schema()._schema, Limits(), introspection=False)
+
+
+def code(refused: pytest.ExceptionInfo[Refused]) -> object:
+    """The code of the first error."""
+    return (refused.value.errors[0].extensions or {})["code"]
+
+
+def test_a_document_is_read_once(documents: Documents) -> None:
+    """The same text gives the same document, whichever of its operations is asked for."""
+    assert documents.read(TWO, "a").document is documents.read(TWO, "b").document
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("{ server { engine }", "GRAPHQL_PARSE_FAILED"),
+        ("", "GRAPHQL_PARSE_FAILED"),
+        ('{ execution(id: "\\ud800") { id } }', "GRAPHQL_PARSE_FAILED"),
+        ("{ nope }", "GRAPHQL_VALIDATION_FAILED"),
+        ("{ execution(id: 1.5) { id } }", "GRAPHQL_VALIDATION_FAILED"),
+        ("{ " + "server { engine } " * 300 + "}", "LIMIT_EXCEEDED"),
+        ("#\n" * 1001 + "{ server { engine } }", "LIMIT_EXCEEDED"),
+        ("fragment f on Query { server { engine } }", "GRAPHQL_VALIDATION_FAILED"),
+    ],
+)
+def test_refused_each_time(documents: Documents, text: str, expected: str) -> None:
+    """What is refused is refused the second time in the same words: it is not kept."""
+    with pytest.raises(Refused) as first:
+        documents.read(text)
+    with pytest.raises(Refused) as second:
+        documents.read(text)
+    assert code(first) == code(second) == expected
+    assert str(first.value) == str(second.value)
+
+
+def test_too_many_tokens(documents: Documents) -> None:
+    """The error names the limit, and the flag that sets it."""
+    with pytest.raises(Refused, match=r"more than 1000 tokens.*--max-tokens"):
+        documents.read("{ " + "a " * 60_000 + "}")
+
+
+def test_at_most_five_errors(documents: Documents) -> None:
+    """A document with more mistakes is told five of them."""
+    with pytest.raises(Refused) as refused:
+        documents.read("{ a b c d e f g h }")
+    assert len(refused.value.errors) == 5
+
+
+@pytest.mark.parametrize(("text", "name"), [(TWO, None), (TWO, "c"), ("{ pipelines { id } }", "a")])
+def test_which_operation(documents: Documents, text: str, name: str | None) -> None:
+    """Several operations without a name, or a name that none has, are refused."""
+    with pytest.raises(Refused) as refused:
+        documents.read(text, name)
+    assert code(refused) == "OPERATION_RESOLUTION_FAILURE"
+
+
+def test_the_operation_of_that_name(documents: Documents) -> None:
+    """A name chooses among several."""
+    assert documents.read(TWO, "b").name == "b"
+
+
+def test_a_server_may_keep_its_schema_to_itself(secretive: Documents) -> None:
+    """No introspection, and no suggestions, which tell names one by one."""
+    with pytest.raises(Refused, match="introspection"):
+        secretive.read(get_introspection_query())
+    with pytest.raises(Refused) as refused:
+        secretive.read("{ executionz { id } }")
+    assert "Did you mean" not in str(refused.value)
+
+
+def test_suggestions(documents: Documents) -> None:
+    """Where the schema is shown, a mistake is told with what was probably meant."""
+    with pytest.raises(Refused, match="or 'executions'"):
+        documents.read("{ executionz { id } }")
+
+
+def test_the_cache_is_bounded(documents: Documents) -> None:
+    """However many documents come, what is kept stays within its bound, and the latest is there."""
+    for number in range(8000):
+        documents.read(f"query q{number} {{ server {{ engine version }} }}")
+    assert documents._valid.currsize <= documents._valid.maxsize
+    assert documents.read("query q7999 { server { engine version } }").document in set(
+        documents._valid.values()
+    )
+    assert len(documents._valid) < 8000
+
+
+def test_private_names_of_strawberry() -> None:
+    """The graphql-core schema and its executor are where an upgrade could move them."""
+    schema = build_schema()
+    assert schema._schema.query_type is not None
+    assert schema.execution_context_class is not None
+    assert ExecutableSchema(Limits(), introspection=True).read("{ __typename }")
