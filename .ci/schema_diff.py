@@ -1,6 +1,6 @@
 """What has changed in the schema since the last release; fails on what breaks clients.
 
-`.ci/released.graphql` is the schema of that release. A break that is meant is allowed by its line in
+`.ci/released.graphql` is the schema of that release; a break that is meant has its line in
 `.ci/breaking.txt`.
 """
 

@@ -31,6 +31,18 @@ def look_at(origin: str) -> None:
     for path in ("/readyz", "/api/pipelines", "/api/executions"):
         with urllib.request.urlopen(origin + path, timeout=20) as answer:
             print(path, answer.status, json.dumps(json.load(answer))[:80])
+    for path, accept in (("/", "*/*"), ("/graphql", "text/html")):
+        print(path, f"and its {look_at_page(origin, path, accept)} files")
+
+
+def look_at_page(origin: str, path: str, accept: str) -> int:
+    """Every file that the page names is there, on the same server."""
+    asked = urllib.request.Request(origin + path, headers={"Accept": accept})
+    with urllib.request.urlopen(asked, timeout=20) as answer:
+        names = re.findall(r'(?:src|href)="([^"]+\.(?:js|css))"', answer.read().decode())
+    for name in names:
+        urllib.request.urlopen(origin + name, timeout=20).close()
+    return len(names)
 
 
 if __name__ == "__main__":

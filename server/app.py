@@ -33,8 +33,8 @@ from ..schema.executable import ExecutableSchema
 from . import health, pages
 from .check import missing_functions
 from .graphql.endpoint import GraphQLEndpoint
-from .graphql.playground import playground
 from .guards import LOOPBACK_NAMES, BodyLimit, Doorkeeper, bears, cross_origin
+from .playground import Playground
 from .settings import Settings
 
 SECONDS_A_DAY = 86_400
@@ -102,11 +102,13 @@ def _routes(
 ) -> list[BaseRoute]:
     token = _token(settings)
     schema = ExecutableSchema(settings, introspection=settings.introspects)
-    graphql = GraphQLEndpoint(schema, ctx, lambda said: bears(said, token), playground())
+    playground = Playground()
+    graphql = GraphQLEndpoint(schema, ctx, lambda said: bears(said, token), playground.page())
     old_socket = OldSocket(ctx, ctx.manager.kept, lambda said: bears(said, token))
     api = rest.routes(ctx, outputs, CliTools(ctx.environ, ctx.clock))
     return [
         *pages.routes(),
+        *playground.routes(),
         Route("/graphql", graphql),
         WebSocketRoute("/graphql", graphql),
         Mount("/api", app=Router(api, redirect_slashes=False)),

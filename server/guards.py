@@ -13,6 +13,7 @@ from starlette.websockets import WebSocketClose
 from ..rest_compat.answers import error
 from .graphql.answers import HttpRefusal, refused
 from .pages import is_page
+from .playground import FOLDER
 
 MAX_BODY_BYTES = 1 << 20
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
@@ -115,9 +116,10 @@ class Doorkeeper:
         if self._token is None or scope["type"] != "http" or scope["path"] in OPEN_PATHS:
             return False
         # The dashboard and the playground hold no data; what they ask for then needs the token.
-        playground = scope["path"] == "/graphql" and not scope["query_string"]
-        page = playground or is_page(scope["path"])
-        return not (page and scope["method"] in ("GET", "HEAD"))
+        path = scope["path"]
+        playground = path == "/graphql" and not scope["query_string"]
+        free = playground or path.startswith(FOLDER) or is_page(path)
+        return not (free and scope["method"] in ("GET", "HEAD"))
 
 
 def refusal(

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Callable
 
 from graphql import OperationType
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
@@ -13,6 +13,7 @@ from ...rest_compat.live import LiveResponse
 from ...schema.context import RequestContext
 from ...schema.document import Operation, Refused
 from ...schema.executable import ExecutableSchema
+from ..asset import Asset
 from . import streams
 from .answers import HttpRefusal, answer, refused
 from .negotiation import EVENTS, JSON, MANY_RESULTS, MULTIPART, ONE_RESULT, preferred, wants_a_page
@@ -34,7 +35,7 @@ class GraphQLEndpoint:
     """
 
     def __init__(
-        self, schema: ExecutableSchema, ctx: Context, admits: Callable[[object], bool], page: str
+        self, schema: ExecutableSchema, ctx: Context, admits: Callable[[object], bool], page: Asset
     ) -> None:
         self._schema = schema
         self._ctx = ctx
@@ -60,7 +61,7 @@ class GraphQLEndpoint:
         if request.method == "OPTIONS":
             return Response(status_code=204, headers={"Allow": METHODS})
         if request.method in READING and wants_a_page(accept):
-            return HTMLResponse(self._page, headers={"Vary": "Accept"})
+            return self._page.answer(request)
         asked = await _asked(request)
         if preferred((*ONE_RESULT, MULTIPART), accept) is None:
             raise HttpRefusal(406, f"Nothing that Accept allows can be answered; send {JSON}")
