@@ -15,6 +15,7 @@ class Limits(BaseModel):
     max_fields: Limit = Field(500, description="GraphQL: fields in an operation")
     max_root_fields: Limit = Field(20, description="GraphQL: fields at the top of an operation")
     max_mutations: Limit = Field(5, description="GraphQL: fields at the top of a mutation")
+    max_repeats: Limit = Field(30, description="GraphQL: times that one place names a field")
     max_aliases: Limit = Field(30, description="GraphQL: aliases in an operation")
     max_directives: Limit = Field(50, description="GraphQL: directives in an operation")
     max_operations: Limit = Field(10, description="GraphQL: operations in a document")

@@ -1,7 +1,8 @@
 """Whether a document keeps to the limits: found in linear time, before anything is validated."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from graphql import (
@@ -88,15 +89,20 @@ def _compare(limits: Limits, name: str, found: int, noun: str) -> None:
 class _Weight:
     """What a selection set holds, its fragments laid out."""
 
-    roots: int = 0
+    names: Counter[str] = field(default_factory=Counter)
+    """The fields at its top, and how often each is named."""
     fields: int = 0
     aliases: int = 0
     directives: int = 0
     depth: int = 0
 
+    @property
+    def roots(self) -> int:
+        return self.names.total()
+
     def take(self, other: "_Weight") -> None:
         """Adds what is spread here: its fields stand at this level."""
-        self.roots += other.roots
+        self.names.update(other.names)
         self.take_below(other, 0)
 
     def take_below(self, other: "_Weight", levels: int = 1) -> None:
@@ -121,6 +127,9 @@ class _Scale:
         weight = _Weight()
         for selection in selections.selections:
             self._add(weight, selection, nesting)
+        # Validation compares each with each: what they select below, too.
+        most = max(weight.names.values(), default=0)
+        _compare(self._limits, "max_repeats", most, "fields of the same name in one place")
         return weight
 
     def _add(self, weight: _Weight, selection: SelectionNode, nesting: int) -> None:
@@ -135,15 +144,15 @@ class _Scale:
             inline: SelectionSetNode = selection.selection_set  # type: ignore[attr-defined]
             weight.take(self.weigh(inline, nesting + 1))
 
-    def _add_field(self, weight: _Weight, field: FieldNode, nesting: int) -> None:
-        weight.roots += 1
+    def _add_field(self, weight: _Weight, node: FieldNode, nesting: int) -> None:
+        weight.names[(node.alias or node.name).value] += 1
         weight.fields += 1
-        weight.aliases += field.alias is not None
-        self.check_lists(field.arguments or ())
+        weight.aliases += node.alias is not None
+        self.check_lists(node.arguments or ())
         below = _Weight()
-        if field.selection_set is not None:
-            below = self.weigh(field.selection_set, nesting + 1)
-        if field.name.value.startswith("__"):
+        if node.selection_set is not None:
+            below = self.weigh(node.selection_set, nesting + 1)
+        if node.name.value.startswith("__"):
             # Tools need 13 levels there, and graphql-core has a rule of its own for them.
             below.depth = 0
         weight.take_below(below)

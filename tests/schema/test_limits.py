@@ -19,6 +19,11 @@ def doubling(levels: int) -> str:
     return "{ ...f0 } " + fragments + f"fragment f{levels} on Query {{ id }}"
 
 
+def names(number: int) -> str:
+    """So many different fields."""
+    return " ".join(f"a{n}" for n in range(number))
+
+
 def deep(levels: int) -> str:
     return "{ a " * levels + "}" * levels
 
@@ -26,12 +31,30 @@ def deep(levels: int) -> str:
 CASES = [
     ("max_depth", deep(10), deep(11)),
     ("max_depth", deep(10), "{ ...f } fragment f on Query " + deep(11)),
-    ("max_fields", spread(10, "a { b }"), "{ a { " + "b " * 500 + "} }"),
-    ("max_fields", doubling(4), "{ a { ...f0 } } " + doubling(9)[9:]),
-    ("max_root_fields", "{ " + "a " * 20 + "}", "{ " + "a " * 21 + "}"),
+    ("max_fields", spread(10, "a { b }"), "{ a { " + names(501) + "} }"),
+    (
+        "max_fields",
+        doubling(4),
+        "{ "
+        + " ".join(f"a{n} {{ ...f }}" for n in range(19))
+        + "} fragment f on Q { "
+        + names(27)
+        + "}",
+    ),
+    ("max_repeats", "{ a { " + "b " * 30 + "} }", "{ a { " + "b " * 31 + "} }"),
+    (
+        "max_repeats",
+        "{ a { " + "b: c " * 30 + "} }",
+        "{ a { ...f ... { " + "b " * 16 + "} } } fragment f on Q { " + "b " * 16 + "}",
+    ),
+    ("max_root_fields", "{ " + names(20) + "}", "{ " + names(21) + "}"),
     ("max_root_fields", spread(20, "a"), spread(7, "a b c")),
-    ("max_mutations", "mutation { " + "a " * 5 + "}", "mutation { " + "a " * 6 + "}"),
-    ("max_aliases", spread(10, "x: a { y: b z: b }"), "{ a { " + "x: a " * 31 + "} }"),
+    ("max_mutations", "mutation { " + names(5) + "}", "mutation { " + names(6) + "}"),
+    (
+        "max_aliases",
+        spread(10, "x: a { y: b z: b }"),
+        "{ a { " + " ".join(f"a{n}: b" for n in range(31)) + "} }",
+    ),
     ("max_directives", "{ a " + "@d " * 50 + "}", "query @d { a " + "@d " * 50 + "}"),
     (
         "max_directives",
@@ -68,8 +91,8 @@ def test_every_limit_has_a_case(limit: str) -> None:
 
 
 def test_doubling_fragments_are_weighed_once() -> None:
-    """29 levels of fragments that double, 500 million fields, are refused by their number."""
-    with pytest.raises(GraphQLError, match="root fields"):
+    """29 levels of fragments that double, 500 million fields, are refused."""
+    with pytest.raises(GraphQLError, match="fields of the same name"):
         check(parse(doubling(29)), Limits())
 
 

@@ -1,0 +1,278 @@
+"""Messages that no client should send: the right close code, or an error of one operation."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import pytest
+from server_process import ServerProcess
+from subscriptions import connected, until
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
+
+PROTOCOL = Subprotocol("graphql-transport-ws")
+INIT = {"type": "connection_init"}
+QUERY = "{ server { engine } }"
+LIST = "subscription { executionsChanged { cursor } }"
+SECONDS = 30
+
+
+def subscribe(id: object = "1", **payload: object) -> dict[str, object]:
+    return {"id": id, "type": "subscribe", "payload": {"query": QUERY} | payload}
+
+
+WRONG_SHAPE: dict[str, object] = {
+    "empty": "",
+    "no JSON": "hello",
+    "half an object": '{"type": "ping"',
+    "NaN": '{"type": "ping", "payload": {"x": NaN}}',
+    "half a surrogate pair": '{"type": "ping", "payload": {"x": "\\ud83d"}}',
+    "deep": "[" * 100_000 + "]" * 100_000,
+    "bytes": b'{"type": "ping"}',
+    "invalid UTF-8 in bytes": b"\xff\xfe",
+    "null": None,
+    "number": 1,
+    "boolean": True,
+    "text": '"ping"',
+    "list": [],
+    "list of a message": [{"type": "ping"}],
+    "empty object": {},
+    "no type": {"id": "1", "payload": {"query": QUERY}},
+    "null as type": {"type": None},
+    "number as type": {"type": 5},
+    "list as type": {"type": ["ping"]},
+    "unknown type": {"type": "nope"},
+    "type in capitals": {"type": "PING"},
+    "start, of the old protocol": {"id": "1", "type": "start", "payload": {"query": QUERY}},
+    "next": {"id": "1", "type": "next", "payload": {"data": None}},
+    "error": {"id": "1", "type": "error", "payload": []},
+    "connection_ack": {"type": "connection_ack"},
+    "ping with a list": {"type": "ping", "payload": []},
+    "ping with a text": {"type": "ping", "payload": "x"},
+    "pong with a number": {"type": "pong", "payload": 5},
+    "subscribe without an id": {"type": "subscribe", "payload": {"query": QUERY}},
+    "subscribe with a null id": subscribe(None),
+    "subscribe with a number": subscribe(5),
+    "subscribe with a list": subscribe([]),
+    "subscribe with an object": subscribe({}),
+    "subscribe with an empty id": subscribe(""),
+    "subscribe without a payload": {"id": "1", "type": "subscribe"},
+    "subscribe with a null payload": {"id": "1", "type": "subscribe", "payload": None},
+    "subscribe with a list as payload": {"id": "1", "type": "subscribe", "payload": []},
+    "subscribe with a text as payload": {"id": "1", "type": "subscribe", "payload": QUERY},
+    "subscribe without a query": {"id": "1", "type": "subscribe", "payload": {}},
+    "null as query": subscribe(query=None),
+    "number as query": subscribe(query=5),
+    "list as query": subscribe(query=[QUERY]),
+    "list as variables": subscribe(variables=[]),
+    "text as variables": subscribe(variables="{}"),
+    "list as operationName": subscribe(operationName=[1]),
+    "list as extensions": subscribe(extensions=[]),
+    "complete without an id": {"type": "complete"},
+    "complete with a list": {"type": "complete", "id": []},
+    "complete with a number": {"type": "complete", "id": 5},
+}
+REFUSED = {
+    "syntax error": (subscribe(query="{"), "GRAPHQL_PARSE_FAILED"),
+    "empty query": (subscribe(query=""), "GRAPHQL_PARSE_FAILED"),
+    "unknown field": (subscribe(query="{ nope }"), "GRAPHQL_VALIDATION_FAILED"),
+    "too deep": (subscribe(query="{ a " * 11 + "}" * 11), "LIMIT_EXCEEDED"),
+    "missing variable": (
+        subscribe(query="query ($id: ID!) { execution(id: $id) { id } }"),
+        "BAD_USER_INPUT",
+    ),
+    "unknown operation": (subscribe(operationName="x"), "OPERATION_RESOLUTION_FAILURE"),
+    "unknown execution": (
+        subscribe(query='subscription { executionProgress(id: "exec_1_none") { id } }'),
+        "NOT_FOUND",
+    ),
+    "cursor that is none": (
+        subscribe(query='subscription { executionsChanged(after: "x") { cursor } }'),
+        "INVALID_INPUT",
+    ),
+}
+
+
+@asynccontextmanager
+async def opened(server: ServerProcess, *messages: object) -> AsyncIterator[ClientConnection]:
+    """A socket over which these messages were sent."""
+    async with connect(server.ws_url, subprotocols=[PROTOCOL], max_size=None) as socket:
+        for message in messages:
+            await send(socket, message)
+        yield socket
+
+
+async def send(socket: ClientConnection, message: object) -> None:
+    await socket.send(message if isinstance(message, (str, bytes)) else json.dumps(message))
+
+
+async def received(socket: ClientConnection) -> dict[str, Any]:
+    """The next message, the server's own pings left out."""
+    while True:
+        message: dict[str, Any] = json.loads(await asyncio.wait_for(socket.recv(), SECONDS))
+        if message != {"type": "ping"}:
+            return message
+
+
+async def close_of(socket: ClientConnection) -> tuple[int, str]:
+    """The code and the reason with which the server ends the connection."""
+    with pytest.raises(ConnectionClosed) as closed:
+        while True:
+            await received(socket)
+    assert closed.value.rcvd is not None, "1006: there was no close frame"
+    return closed.value.rcvd.code, closed.value.rcvd.reason
+
+
+@pytest.fixture(autouse=True)
+async def bystander(server: ServerProcess) -> AsyncIterator[None]:
+    """Another socket's subscription goes on meanwhile, and the log has no traceback."""
+    before = server.complained.count("Traceback")
+    async with connected(server.ws_url) as other:
+        changes = other.changes()
+        await until(changes, change="CAUGHT_UP")
+        yield
+        started = 'mutation { startExecution(pipelineId: "echo", input: "a") { execution { id } } }'
+        await other.ask(started)
+        await until(changes, change="ENTERED")
+    assert server.complained.count("Traceback") == before
+
+
+@pytest.mark.parametrize("begun", [True, False])
+@pytest.mark.parametrize("name", WRONG_SHAPE)
+async def test_wrong_shape(server: ServerProcess, name: str, begun: bool) -> None:
+    """4400 with a reason, before the connection is acknowledged and after."""
+    message = WRONG_SHAPE[name]
+    async with opened(server, *([INIT] if begun else []), message) as socket:
+        code, reason = await close_of(socket)
+    assert code == 4400 and reason
+
+
+@pytest.mark.parametrize("payload", [[], "x", 5, True])
+async def test_init_with_a_payload_that_is_no_object(server: ServerProcess, payload: Any) -> None:
+    """4400, too."""
+    async with opened(server, INIT | {"payload": payload}) as socket:
+        assert (await close_of(socket))[0] == 4400
+
+
+async def test_subscribe_before_the_acknowledgement(server: ServerProcess) -> None:
+    """4401 Unauthorized."""
+    async with opened(server, subscribe()) as socket:
+        assert await close_of(socket) == (4401, "Unauthorized")
+
+
+async def test_wrong_token(serve: Any) -> None:
+    """4403 Forbidden, with none as with a wrong one."""
+    guarded = serve("--token", "secret")
+    for init in (INIT, INIT | {"payload": {"Authorization": "Bearer wrong"}}):
+        async with opened(guarded, init) as socket:
+            assert await close_of(socket) == (4403, "Forbidden")
+    async with opened(guarded, INIT | {"payload": {"Authorization": "Bearer secret"}}) as socket:
+        assert await received(socket) == {"type": "connection_ack"}
+
+
+async def test_no_init(server: ServerProcess) -> None:
+    """4408 after ten seconds; a ping in the meantime is answered, and does not count."""
+    async with opened(server, {"type": "ping"}) as socket:
+        assert await received(socket) == {"type": "pong"}
+        assert await close_of(socket) == (4408, "Connection initialisation timeout")
+
+
+async def test_an_id_twice(server: ServerProcess) -> None:
+    """4409 while the first one runs."""
+    async with opened(server, INIT, subscribe(query=LIST), subscribe(query=LIST)) as socket:
+        assert await close_of(socket) == (4409, "Subscriber for 1 already exists")
+
+
+async def test_an_id_again(server: ServerProcess) -> None:
+    """Once it is complete an id is free."""
+    async with opened(server, INIT) as socket:
+        await received(socket)
+        for _ in range(3):
+            await send(socket, subscribe())
+            assert (await received(socket))["type"] == "next"
+            assert await received(socket) == {"id": "1", "type": "complete"}
+
+
+async def test_init_twice(server: ServerProcess) -> None:
+    """4429."""
+    async with opened(server, INIT, INIT) as socket:
+        assert await close_of(socket) == (4429, "Too many initialisation requests")
+
+
+async def test_a_flood(server: ServerProcess) -> None:
+    """4429 for who sends thousands at once; the bystander does not notice."""
+    async with opened(server, INIT) as socket:
+        with suppress(ConnectionClosed):
+            for _ in range(20_000):
+                await send(socket, {"type": "ping"})
+        assert await close_of(socket) == (4429, "Too many messages")
+
+
+async def test_a_megabyte(server: ServerProcess) -> None:
+    """1009 Message Too Big."""
+    async with opened(server, INIT, subscribe(query="#" * (1 << 20) + QUERY)) as socket:
+        assert (await close_of(socket))[0] == 1009
+
+
+@pytest.mark.parametrize("protocols", [None, ["graphql-ws"], ["soap", "mqtt"]])
+async def test_another_protocol(server: ServerProcess, protocols: list[Any] | None) -> None:
+    """4406 that names the one that is spoken here."""
+    async with connect(server.ws_url, subprotocols=protocols) as socket:
+        code, reason = await close_of(socket)
+    assert code == 4406 and PROTOCOL in reason
+
+
+@pytest.mark.parametrize("order", [["graphql-ws", PROTOCOL], [PROTOCOL, "graphql-ws"]])
+async def test_the_order_of_protocols(server: ServerProcess, order: list[Any]) -> None:
+    """The newer one is chosen, whatever comes first."""
+    async with connect(server.ws_url, subprotocols=order) as socket:
+        assert socket.subprotocol == PROTOCOL
+
+
+@pytest.mark.parametrize("name", REFUSED)
+async def test_refused_operation(server: ServerProcess, name: str) -> None:
+    """`error` for its id; the other operations of the socket go on."""
+    message, code = REFUSED[name]
+    following = subscribe("other", query=LIST)
+    async with opened(server, INIT, following, message, subscribe("2")) as socket:
+        found: dict[str, list[dict[str, Any]]] = {}
+        while not (found.get("1") and len(found.get("2", [])) == 2 and found.get("other")):
+            answer = await received(socket)
+            found.setdefault(answer.get("id", ""), []).append(answer)
+    [error] = found["1"]
+    assert error["type"] == "error" and error["payload"][0]["extensions"]["code"] == code
+    assert [one["type"] for one in found["2"]] == ["next", "complete"]
+    assert {one["type"] for one in found["other"]} == {"next"}
+
+
+async def test_harmless_ones(server: ServerProcess) -> None:
+    """A ping's payload comes back; pongs and completes of nothing are passed over."""
+    strays = ({"type": "pong"}, {"type": "complete", "id": "none"}, {"type": "pong", "payload": {}})
+    async with opened(server, INIT | {"payload": None}, *strays) as socket:
+        assert await received(socket) == {"type": "connection_ack"}
+        await send(socket, {"type": "ping", "payload": {"a": 1}})
+        assert await received(socket) == {"type": "pong", "payload": {"a": 1}}
+
+
+async def test_too_many_operations(server: ServerProcess) -> None:
+    """The hundred and first operation of a socket is refused, the hundred go on."""
+    many = [subscribe(str(number), query=LIST) for number in range(101)]
+    async with opened(server, INIT, *many) as socket:
+        while (answer := await received(socket)).get("type") != "error":
+            pass
+        assert answer["payload"][0]["extensions"]["code"] == "LIMIT_EXCEEDED"
+        await send(socket, {"id": "0", "type": "complete"})
+        await send(socket, subscribe("one more"))
+        while (answer := await received(socket)).get("id") != "one more":
+            pass
+        assert answer["type"] == "next"
+
+
+async def test_a_server_pings(server: ServerProcess) -> None:
+    """At least every 20 seconds, with a message that clients must answer."""
+    async with opened(server, INIT) as socket:
+        await received(socket)
+        assert json.loads(await asyncio.wait_for(socket.recv(), 20)) == {"type": "ping"}
