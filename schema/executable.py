@@ -126,7 +126,7 @@ async def _results(source: AsyncIterator[ExecutionResult]) -> AsyncGenerator[Res
     except RuncastError as error:
         raise Refused(graphql_error(error)) from None
     except Exception as error:
-        raise Refused(_masked(GraphQLError(str(error), original_error=error))) from error
+        raise Refused(internal_error(error)) from error
 
 
 def _shown(result: ExecutionResult) -> Result:
@@ -147,11 +147,21 @@ def _masked(error: GraphQLError) -> GraphQLError:
     original = error.original_error
     if original is None or isinstance(original, GraphQLError):
         return error
-    error_id = f"err_{uuid.uuid4().hex[:12]}"
-    logger.error("%s: %s", error_id, error.message, exc_info=original)
+    return internal_error(original, error)
+
+
+def internal_error(failure: Exception, at: GraphQLError | None = None) -> GraphQLError:
+    """What a client is told of a failure of ours, at the field of an error if there is one."""
     return GraphQLError(
         "Internal error",
-        error.nodes,
-        path=error.path,
-        extensions={"code": "INTERNAL_SERVER_ERROR", "errorId": error_id},
+        None if at is None else at.nodes,
+        path=None if at is None else at.path,
+        extensions={"code": "INTERNAL_SERVER_ERROR", "errorId": log_failure(failure)},
     )
+
+
+def log_failure(failure: Exception) -> str:
+    """Logs what is our fault; the id by which a client's report finds it in the log."""
+    error_id = f"err_{uuid.uuid4().hex[:12]}"
+    logger.error("%s", error_id, exc_info=failure)
+    return error_id

@@ -1,4 +1,4 @@
-"""`/graphql` over HTTP (https://graphql.github.io/graphql-over-http/), and its other doors."""
+"""`/graphql` over HTTP: https://graphql.github.io/graphql-over-http/."""
 
 from collections.abc import AsyncGenerator, Callable
 
@@ -12,7 +12,7 @@ from ...resolvers.context import Context
 from ...rest_compat.live import LiveResponse
 from ...schema.context import RequestContext
 from ...schema.document import Operation, Refused
-from ...schema.executable import ExecutableSchema
+from ...schema.executable import ExecutableSchema, log_failure
 from ..asset import Asset
 from . import streams
 from .answers import HttpRefusal, answer, refused
@@ -61,28 +61,27 @@ class GraphQLEndpoint:
         if request.method == "OPTIONS":
             return Response(status_code=204, headers={"Allow": METHODS})
         if request.method in READING and wants_a_page(accept):
-            return self._page.answer(request)
+            page = self._page.answer(request)
+            page.headers["Vary"] = "Accept"
+            return page
         asked = await _asked(request)
         if preferred((*ONE_RESULT, MULTIPART), accept) is None:
             raise HttpRefusal(406, f"Nothing that Accept allows can be answered; send {JSON}")
         try:
-            operation = self._schema.read(asked.query, asked.operation_name)
+            return await self._run(request, asked, accept)
+        except HttpRefusal:
+            raise
         except Refused as error:
             return self._one_result(streams.refusal(error), accept, 400)
+        except Exception as error:
+            raise HttpRefusal(500, f"Internal error {log_failure(error)}") from None
+
+    async def _run(self, request: Request, asked: GraphQLRequest, accept: str | None) -> Response:
+        operation = self._schema.read(asked.query, asked.operation_name)
         _check_method(request, operation)
         if operation.kind is OperationType.SUBSCRIPTION:
             return await self._subscribe(operation, asked, accept)
-        return await self._execute(operation, asked, accept)
-
-    async def _execute(
-        self, operation: Operation, asked: GraphQLRequest, accept: str | None
-    ) -> Response:
-        try:
-            result = await self._schema.execute(
-                operation, asked.variables, RequestContext(self._ctx)
-            )
-        except Refused as error:
-            return self._one_result(streams.refusal(error), accept, 400)
+        result = await self._schema.execute(operation, asked.variables, RequestContext(self._ctx))
         return self._one_result(result.formatted, accept)
 
     async def _subscribe(

@@ -1,7 +1,6 @@
 """GraphQL over WebSocket: the graphql-transport-ws protocol."""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, suppress
 from typing import Any
@@ -13,7 +12,7 @@ from ...core.pace import TokenBucket
 from ...resolvers.context import Context
 from ...schema.context import RequestContext
 from ...schema.document import Refused
-from ...schema.executable import ExecutableSchema, Result, formatted_errors
+from ...schema.executable import ExecutableSchema, Result, formatted_errors, internal_error
 from ...schema.measure import LIMIT_EXCEEDED
 from .answers import encoded
 from .message import Complete, ConnectionInit, Message, Ping, Subscribe, read_message
@@ -27,8 +26,6 @@ MOST_BYTES = 1 << 20
 MESSAGES_PER_TURN = 20
 MESSAGE_BURST = 300
 MESSAGES_PER_SECOND = 100
-
-logger = logging.getLogger("runcast.graphql")
 
 
 class Closed(Exception):
@@ -155,6 +152,10 @@ class Socket:
                 last = {"id": id, "type": "complete"}
             except Refused as error:
                 last = _error(id, error)
+            except (WebSocketDisconnect, WebSocketDisconnected):
+                raise
+            except Exception as error:
+                last = _error(id, Refused(internal_error(error)))
             # Before the message, and not after: the id may be used again at once.
             if self._forget(id):
                 await self._send(last)
