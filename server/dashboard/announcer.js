@@ -10,8 +10,7 @@ export function announceEnds(activity) {
 	const region = document.getElementById("announcer");
 	let waiting = [];
 	const say = () => {
-		const text = waiting.length === 1 ? sentence(waiting[0]) : `${waiting.length} executions ended`;
-		write(region, text);
+		write(region, waiting.length === 1 ? sentence(waiting[0]) : `${waiting.length} executions ended`);
 		waiting = [];
 	};
 	activity.addEventListener("end", ({ detail }) => {

@@ -57,6 +57,9 @@ function cancelled({ reason, requestedAt, stoppedAfterMs, forced }) {
 	return [reason && `“${reason}”`, fullMoment(requestedAt), how, after].filter(Boolean).join(", ");
 }
 
+// Whole lines where it can be: the browser lays out only the blocks in view.
+const BLOCKS = /[^]{1,32768}[^\n]{0,32768}\n?/g;
+
 /** A text to be read and copied; hidden as long as there is none. */
 export class TextPanel {
 	#text = null;
@@ -72,6 +75,6 @@ export class TextPanel {
 		show(this.element, text != null);
 		if (text === this.#text) return;
 		this.#text = text;
-		this.pre.textContent = text ?? "";
+		this.pre.replaceChildren(...(text?.match(BLOCKS) ?? []).map((part) => el("div.block", part)));
 	}
 }

@@ -55,13 +55,13 @@ export class OutputPane {
 	#pending = [];
 	#text = null;
 	#lines = 0;
-	#following = true;
+	following = true;
 	#scrolledTo = 0;
 
 	constructor() {
 		this.title = el("h2#output-title");
 		this.size = el("span.dim#output-size");
-		this.toggle = el("button#follow", { onclick: () => this.follow(!this.#following) });
+		this.toggle = el("button#follow", { onclick: () => this.follow(!this.following) });
 		this.copy = el("button#copy-output", { onclick: () => copy(this.copy, this.#log.pieces.join("")) }, "Copy");
 		this.scroller = el("div#output.output", {
 			tabindex: "0", role: "log", "aria-live": "off",
@@ -80,9 +80,7 @@ export class OutputPane {
 		log.reader = this;
 		this.restart();
 		this.#pending.push(...log.pieces);
-		this.#following = true;
 		this.follow(true);
-		this.flush();
 	}
 
 	append(text) {
@@ -97,18 +95,13 @@ export class OutputPane {
 		this.flush();
 	}
 
-	get following() {
-		return this.#following;
-	}
-
 	follow(following) {
-		this.#following = following;
+		this.following = following;
 		write(this.toggle, following ? "Pause" : "Follow");
 		this.toggle.setAttribute("aria-pressed", String(following));
 		this.toggle.title = following ? "Stop scrolling with the output (f)" : "Scroll with the output (f)";
 		if (following) this.#toEnd();
 	}
-
 
 	#flush() {
 		const text = this.#pending.join("");
@@ -117,7 +110,7 @@ export class OutputPane {
 		show(this.empty, !this.scroller.firstChild);
 		show(this.scroller, !!this.scroller.firstChild);
 		this.#describe();
-		if (this.#following) this.#toEnd();
+		if (this.following) this.#toEnd();
 	}
 
 	/** Fills the last block up to the end of a line; returns where the next block begins. */
@@ -160,8 +153,8 @@ export class OutputPane {
 	#scrolled() {
 		const { scrollTop, scrollHeight, clientHeight } = this.scroller;
 		const atEnd = scrollHeight - scrollTop - clientHeight < 4;
-		if (scrollTop < this.#scrolledTo - 2 && this.#following && !atEnd) this.follow(false);
-		else if (atEnd && !this.#following) this.follow(true);
+		if (scrollTop < this.#scrolledTo - 2 && this.following && !atEnd) this.follow(false);
+		else if (atEnd && scrollTop > this.#scrolledTo && !this.following) this.follow(true);
 		this.#scrolledTo = scrollTop;
 	}
 }

@@ -25,7 +25,7 @@ export class StartView {
 		this.file = el("input#file", { type: "file", class: "unseen", onchange: () => this.#read(this.file.files[0]) });
 		this.labels = el("input#labels", { placeholder: "team=search, ticket=42", autocomplete: "off", oninput: () => this.#changed() });
 		this.problem = el("p#start-problem.problem", { role: "alert", hidden: true });
-		this.submit = el("button#start.primary", { type: "submit" }, "Start ", el("kbd", "Ctrl Enter"));
+		this.submit = el("button#start.primary", { type: "submit", disabled: true }, "Start ", el("kbd", "Ctrl Enter"));
 		this.earlier = el("div#recent.recent");
 		this.element = el("form.start", { novalidate: true, onsubmit: (event) => this.#submitted(event) }, this.#left(), this.#right());
 		this.element.addEventListener("keydown", (event) => this.#pressed(event));
@@ -71,6 +71,7 @@ export class StartView {
 		const wanted = new URLSearchParams(location.search).get("pipeline") ?? this.#recent.pipeline;
 		const first = pipelines.find(({ id }) => id === wanted) ?? pipelines[0];
 		if (first) this.#choose(first);
+		this.submit.disabled = !first;
 		this.input.focus();
 	}
 
@@ -137,7 +138,7 @@ export class StartView {
 
 	async #submitted(event) {
 		event.preventDefault();
-		if (!this.#chosen || this.submit.disabled) return;
+		if (this.submit.disabled) return;
 		this.submit.disabled = true;
 		try {
 			await this.#start();
@@ -170,5 +171,5 @@ const stagesIn = ({ totalStages }) => (totalStages === 1 ? "1 stage" : `${totalS
 
 /** Not `randomUUID`: that is missing where the page comes over plain HTTP from another machine. */
 function randomKey() {
-	return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+	return crypto.getRandomValues(new BigUint64Array(2)).join("-");
 }

@@ -91,7 +91,7 @@ def ask(client: httpx.Client, document: str, **variables: object) -> Any:
     return answer["data"]
 
 
-def start(client: httpx.Client, pipeline: str, text: str = "", **labels: str) -> str:
+def start(client: httpx.Client, pipeline: str, text: str = "hello", **labels: str) -> str:
     """The id of an execution that has been started."""
     document = (
         "mutation ($pipeline: ID!, $text: String!, $options: StartOptions) "
