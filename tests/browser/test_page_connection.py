@@ -103,7 +103,7 @@ def test_what_started_meanwhile_is_there_after_a_break(
     expect(page.locator("#connection-text")).to_contain_text("trying")
     id = start(server.client, "echo", "meanwhile")
     page.context.set_offline(False)
-    page.locator("#connection-retry").click()
+    page.locator("#connection-retry").dispatch_event("click")
     connection_is(page, "live")
     expect(page.locator(f'.row[data-id="{id}"]')).to_have_attribute("data-status", "COMPLETED")
 
@@ -118,7 +118,7 @@ def test_silence_is_stale_and_then_broken(visitor: Visitor, server: ServerProces
         page.evaluate("ms => passTime(ms)", ms)
         return page.locator("#connection").get_attribute("data-state")
 
-    eventually(lambda: state_after(500) == "stale")
+    eventually(lambda: state_after(200) == "stale")
     expect(page.locator("#connection-text")).to_contain_text("No answer for")
     expect(page.locator("#banner")).to_contain_text("may be old")
     page.evaluate("window.silent = false; passTime(30000)")
