@@ -1,6 +1,7 @@
 """`/graphql` over HTTP: https://graphql.github.io/graphql-over-http/."""
 
 from collections.abc import AsyncGenerator, Callable
+from urllib.parse import unquote_to_bytes
 
 from graphql import OperationType
 from starlette.requests import ClientDisconnect, Request
@@ -16,7 +17,16 @@ from ...schema.executable import ExecutableSchema, log_failure
 from ..asset import Asset
 from . import streams
 from .answers import HttpRefusal, answer, refused
-from .negotiation import EVENTS, JSON, MANY_RESULTS, MULTIPART, ONE_RESULT, preferred, wants_a_page
+from .negotiation import (
+    EVENTS,
+    JSON,
+    MANY_RESULTS,
+    MULTIPART,
+    ONE_RESULT,
+    is_json,
+    preferred,
+    wants_a_page,
+)
 from .request import BadRequest, GraphQLRequest
 from .socket import Socket
 
@@ -51,13 +61,13 @@ class GraphQLEndpoint:
         try:
             response = await self._respond(request)
         except HttpRefusal as refusal:
-            response = refused(refusal, request.headers.get("accept"))
+            response = refused(refusal, _accept(request))
         except ClientDisconnect:
             return
         await response(scope, receive, send)
 
     async def _respond(self, request: Request) -> Response:
-        accept = request.headers.get("accept")
+        accept = _accept(request)
         if request.method == "OPTIONS":
             return Response(status_code=204, headers={"Allow": METHODS})
         if request.method in READING and wants_a_page(accept):
@@ -88,7 +98,7 @@ class GraphQLEndpoint:
         self, operation: Operation, asked: GraphQLRequest, accept: str | None
     ) -> Response:
         # `*/*` is no wish for a stream: a client that knows none of them would wait for its end.
-        named = accept is not None and (EVENTS in accept or MULTIPART in accept)
+        named = any(kind in (accept or "").lower() for kind in MANY_RESULTS)
         media_type = preferred(MANY_RESULTS, accept) if named else None
         if media_type is None:
             raise HttpRefusal(400, NO_STREAM)
@@ -126,6 +136,7 @@ class GraphQLEndpoint:
 async def _asked(request: Request) -> GraphQLRequest:
     try:
         if request.method in READING:
+            _check_address(request)
             return GraphQLRequest.from_address(request.query_params)
         if request.method != "POST":
             allow = {"Allow": METHODS}
@@ -137,16 +148,27 @@ async def _asked(request: Request) -> GraphQLRequest:
 
 
 def _check_headers(request: Request) -> None:
-    content_type, _, parameters = request.headers.get("content-type", "").partition(";")
-    if content_type.strip().lower() != JSON:
-        raise HttpRefusal(415, f"The body must be sent with Content-Type: {JSON}")
-    name, _, charset = parameters.strip().partition("=")
-    if name.lower() == "charset" and charset.strip('" ').lower() not in ("utf-8", "utf8"):
-        raise HttpRefusal(415, "The body must be in UTF-8")
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
+    if not is_json(request.headers.get("content-type", "")):
+        raise HttpRefusal(415, f"The body must be sent with Content-Type: {JSON}, in UTF-8")
+    encodings = request.headers.getlist("content-encoding")
+    if any(encoding.lower() != "identity" for encoding in encodings):
         raise HttpRefusal(415, "The body must be sent as it is, without Content-Encoding")
+
+
+def _check_address(request: Request) -> None:
+    try:
+        unquote_to_bytes(request.scope["query_string"]).decode()
+    except UnicodeDecodeError:
+        raise BadRequest("The address is not UTF-8") from None
+
+
+def _accept(request: Request) -> str | None:
+    """Several lines of a list are one (RFC 9110, section 5.3)."""
+    return ", ".join(request.headers.getlist("accept")) or None
 
 
 def _check_method(request: Request, operation: Operation) -> None:
     if request.method in READING and operation.kind is OperationType.MUTATION:
         raise HttpRefusal(405, "A mutation must be sent with POST", {"Allow": "POST"})
+    if request.method == "HEAD" and operation.kind is OperationType.SUBSCRIPTION:
+        raise HttpRefusal(405, "A subscription is all body", {"Allow": "GET, POST"})

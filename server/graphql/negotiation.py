@@ -22,7 +22,8 @@ def preferred(offers: Sequence[str], accept: str | None) -> str | None:
     `application/graphql-response+json` stands before `application/json` only for a client that
     names it: it changes the status of an answer with errors (GraphQL over HTTP, section 6.4).
     """
-    if accept is None or not accept.strip():
+    accept = (accept or "").lower()
+    if not accept.strip():
         return offers[0]
     if JSON in offers and RESPONSE_JSON in accept:
         offers = (RESPONSE_JSON, *offers)
@@ -33,6 +34,15 @@ def preferred(offers: Sequence[str], accept: str | None) -> str | None:
         return mimeparse.best_match(offers[::-1], accept) or None
     except mimeparse.MimeTypeParseException:
         return None
+
+
+def is_json(content_type: str) -> bool:
+    """Whether a body's type is exactly `application/json`, in UTF-8 if it says in what."""
+    try:
+        kind, subtype, parameters = mimeparse.parse_mime_type(content_type.lower())
+    except mimeparse.MimeTypeParseException:
+        return False
+    return f"{kind}/{subtype}" == JSON and parameters.get("charset", "utf-8") in ("utf-8", "utf8")
 
 
 def wants_a_page(accept: str | None) -> bool:

@@ -97,7 +97,7 @@ class Socket:
         self._bucket.take()
         if text is None:
             raise Closed(4400, "A message must be text, not bytes")
-        if len(text) > MOST_BYTES:
+        if len(text.encode()) > MOST_BYTES:
             raise Closed(1009, f"A message may have {MOST_BYTES} bytes")
         try:
             return read_message(text)
@@ -109,7 +109,9 @@ class Socket:
             case ConnectionInit(payload):
                 await self._begin(payload)
             case Ping(payload):
-                await self._send({"type": "pong"} | ({"payload": payload} if payload else {}))
+                await self._send(
+                    {"type": "pong"} | ({} if payload is None else {"payload": payload})
+                )
             case Subscribe(id, request):
                 await self._subscribe(id, request)
             case Complete(id):
@@ -204,7 +206,11 @@ class Socket:
                 await self._send({"type": "ping"})
 
     async def _send(self, message: dict[str, Any]) -> None:
-        await self._socket.send_text(encoded(message).decode())
+        try:
+            await self._socket.send_text(encoded(message).decode())
+        except RuntimeError:
+            # uvicorn's word for a connection that it has closed by itself
+            raise WebSocketDisconnect(1006) from None
 
 
 def _error(id: str, error: Refused) -> dict[str, Any]:

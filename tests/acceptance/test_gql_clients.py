@@ -1,6 +1,8 @@
 """Python's gql, each of its transports with its own defaults, through a restart of the server."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
 
 import patience
@@ -27,14 +29,30 @@ TRANSPORTS: dict[str, Connect] = SOCKETS | {
     "aiohttp": lambda server: AIOHTTPTransport(f"{server.url}/graphql"),
 }
 QUERY = GraphQLRequest("{ server { engine } }")
-WRONG = GraphQLRequest("{ server { nothing } }")
 START = """mutation ($pipelineId: ID!) {
   startExecution(pipelineId: $pipelineId, input: "text") { execution { id } }
 }"""
 PROGRESS = """subscription ($id: ID!) {
   executionProgress(id: $id) { event sequence status execution { sequence status } }
 }"""
-SUBSCRIBERS = "{ server { subscribers } }"
+CANCEL = GraphQLRequest(
+    'mutation { cancelExecution(id: "exec_1_none") { cancelled userErrors { code } } }'
+)
+
+
+class Unparsed(GraphQLRequest):
+    """A text that is sent as it is: by itself the library sends only what it has parsed."""
+
+    @property
+    def payload(self) -> dict[str, Any]:
+        return {"query": "{ server {"}
+
+
+WRONG = {
+    "GRAPHQL_VALIDATION_FAILED": GraphQLRequest("{ server { nothing } }"),
+    "GRAPHQL_PARSE_FAILED": Unparsed(QUERY),
+    "BAD_USER_INPUT": GraphQLRequest(START, variable_values={}),
+}
 
 
 def client(server: ServerProcess, name: str) -> Client:
@@ -52,16 +70,37 @@ async def followed(session: AsyncClientSession, id: str) -> list[dict[str, Any]]
     return [answer["executionProgress"] async for answer in session.subscribe(request)]
 
 
+def subscribers(server: ServerProcess) -> int:
+    """How many subscriptions it serves."""
+    found = GraphQLDoor(server.client).ask("{ server { subscribers } }")
+    return int(found["server"]["subscribers"])
+
+
+async def check_refused(answer: Any, code: str) -> None:
+    """The library raises the server's error, with its code."""
+    with pytest.raises(TransportQueryError) as refused:
+        await answer
+    assert refused.value.errors is not None
+    assert refused.value.errors[0]["extensions"]["code"] == code
+
+
 @pytest.mark.parametrize("name", TRANSPORTS)
-async def test_query_mutation_and_error(server: ServerProcess, name: str) -> None:
-    """All three in one session: an error does not end it."""
+async def test_query_and_mutation(server: ServerProcess, name: str) -> None:
+    """Data of both; a use case that is refused says so in the data."""
     async with client(server, name) as session:
-        with pytest.raises(TransportQueryError) as refused:
-            await session.execute(WRONG)
-        assert refused.value.errors is not None
-        assert refused.value.errors[0]["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
         assert await session.execute(QUERY) == {"server": {"engine": "embedded"}}
         assert (await started(session, "echo")).startswith("exec_")
+        refused = {"cancelled": False, "userErrors": [{"code": "NOT_FOUND"}]}
+        assert (await session.execute(CANCEL))["cancelExecution"] == refused
+
+
+@pytest.mark.parametrize("code", WRONG)
+@pytest.mark.parametrize("name", TRANSPORTS)
+async def test_error(server: ServerProcess, name: str, code: str) -> None:
+    """The library sees the code, and the session goes on."""
+    async with client(server, name) as session:
+        await check_refused(session.execute(WRONG[code]), code)
+        assert await session.execute(QUERY) == {"server": {"engine": "embedded"}}
 
 
 @pytest.mark.parametrize("name", SOCKETS)
@@ -80,9 +119,9 @@ async def test_early_unsubscribe(serve: Callable[..., ServerProcess], name: str)
         id = await started(session, "waiting")
         messages = session.subscribe(GraphQLRequest(PROGRESS, variable_values={"id": id}))
         assert (await anext(messages))["executionProgress"]["event"] == "SNAPSHOT"
-        assert door.ask(SUBSCRIBERS)["server"]["subscribers"] == 1
+        assert subscribers(server) == 1
         await messages.aclose()
-        await patience.until(lambda: door.ask(SUBSCRIBERS)["server"]["subscribers"] == 0)
+        await patience.until(lambda: subscribers(server) == 0)
         assert [row["id"] for row in door.running()] == [id]
         assert door.cancel(id) == "CANCELLED"
 
@@ -91,25 +130,35 @@ async def test_early_unsubscribe(serve: Callable[..., ServerProcess], name: str)
 async def test_refused_subscription(server: ServerProcess, name: str) -> None:
     """An unknown execution is an error of that operation; the session goes on."""
     async with client(server, name) as session:
-        with pytest.raises(TransportQueryError) as refused:
-            await followed(session, "exec_1_none")
-        assert refused.value.errors is not None
-        assert refused.value.errors[0]["extensions"]["code"] == "NOT_FOUND"
+        await check_refused(followed(session, "exec_1_none"), "NOT_FOUND")
         assert await session.execute(QUERY) == {"server": {"engine": "embedded"}}
 
 
+@asynccontextmanager
+async def reconnecting(server: ServerProcess, name: str) -> AsyncIterator[AsyncClientSession]:
+    """A session that the library itself connects again when its connection is gone."""
+    connection = client(server, name)
+    try:
+        yield await connection.connect_async(reconnecting=True)
+    finally:
+        await connection.close_async()
+
+
 @pytest.mark.parametrize("name", TRANSPORTS)
-async def test_after_a_restart(serve: Callable[..., ServerProcess], name: str) -> None:
-    """The same client works with the server that has taken the first one's place."""
-    first = serve()
-    connection = client(first, name)
-    async with connection as session:
-        await session.execute(QUERY)
-    first.end()
-    second = serve("--port", first.url.rpartition(":")[2])
-    async with connection as session:
+async def test_restart(serve: Callable[..., ServerProcess], name: str) -> None:
+    """One session lives through it; what it followed ends with the first server, complete."""
+    first = serve("--grace", "1")
+    async with reconnecting(first, name) as session:
+        id = await started(session, "waiting")
+        following = asyncio.create_task(followed(session, id)) if name in SOCKETS else None
+        if following is not None:
+            await patience.until(lambda: subscribers(first) == 1)
+        await asyncio.to_thread(first.end)
+        if following is not None:
+            check_progress(await following)
+        second = await asyncio.to_thread(serve, "--port", first.url.rpartition(":")[2])
+        assert second.url == first.url
         assert await session.execute(QUERY) == {"server": {"engine": "embedded"}}
         id = await started(session, "several-v1")
         if name in SOCKETS:
             check_progress(await followed(session, id))
-    assert second.url == first.url

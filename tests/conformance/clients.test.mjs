@@ -1,11 +1,13 @@
-// What every client must be able to do, each with its own ordinary settings.
+// What every client must be able to do, each as it comes, with its own ordinary settings.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import * as apollo from './clients/apollo.mjs';
 import { Refused } from './clients/errors.mjs';
+import * as graphiql from './clients/graphiql.mjs';
 import * as graphqlHttp from './clients/graphql-http.mjs';
 import * as graphqlRequest from './clients/graphql-request.mjs';
 import * as graphqlSse from './clients/graphql-sse.mjs';
+import * as graphqlTools from './clients/graphql-tools.mjs';
 import * as graphqlWs from './clients/graphql-ws.mjs';
 import * as relay from './clients/relay.mjs';
 import * as urql from './clients/urql.mjs';
@@ -13,97 +15,167 @@ import { ask, eventually, Server } from './server.mjs';
 
 const CLIENTS = [
   graphqlWs, graphqlSse, apollo.overSocket, apollo.overMultipart, urql.overSocket, urql.overFetch,
-  relay, graphqlRequest, graphqlHttp,
+  relay, graphqlTools.overSocket, graphqlTools.overEvents, graphiql, graphqlRequest, graphqlHttp,
 ];
-const SERVER = 'query { server { version engine } }';
+const QUERY = '{ server { version } pipelines { id } }';
 const START = `mutation ($pipelineId: ID!, $input: String!) {
   startExecution(pipelineId: $pipelineId, input: $input) { execution { id status } }
 }`;
 const CANCEL = 'mutation ($id: ID!) { cancelExecution(id: $id) { cancelled } }';
 const PROGRESS = 'subscription ($id: ID!) { executionProgress(id: $id) { event sequence status } }';
+const LIST = 'subscription { executionsChanged { change } }';
 const INVALID = 'query { server { nothingOfThisName } }';
+const UNREADABLE = 'query { server {';
 const SUBSCRIBERS = '{ server { subscribers } }';
 
-for (const { name, connect, hasSubscriptions = true } of CLIENTS) {
-  describe(name, { timeout: 120_000 }, () => {
-    let server;
-    let client;
-    before(async () => {
-      server = await Server.start();
-      client = connect(server);
+for (const { name, connect, ...can } of CLIENTS) {
+  describe(name, { timeout: 120_000 }, () => scenarios(name, connect, can));
+}
+
+/** `can` says what a client is made for: subscriptions, unreadable documents, to connect again by itself. */
+function scenarios(name, connect, { hasSubscriptions = true, sendsAnyText = false, resumes = false }) {
+  let server;
+  let client;
+  const scenario = (title, work) => test(`${name}: ${title}`, work);
+  before(async () => {
+    server = await Server.start();
+    client = connect(server);
+  });
+  after(async () => {
+    await client?.close();
+    await server?.end();
+  });
+
+  scenario('query', answers);
+
+  scenario('mutation', async () => {
+    assert.match(await started('several-v1'), /^exec_\d+_/);
+  });
+
+  scenario('a query that is refused says why, and the next one works', async () => {
+    await refused(client.ask(INVALID), 'GRAPHQL_VALIDATION_FAILED');
+    if (sendsAnyText) await refused(client.ask(UNREADABLE), 'GRAPHQL_PARSE_FAILED');
+    await answers();
+  });
+
+  if (!hasSubscriptions) {
+    scenario('after a restart of the server it goes on', async () => {
+      await server.stop();
+      await server.run();
+      await answers();
     });
-    after(async () => {
-      await client.close();
-      await server.end();
-    });
+    return;
+  }
 
-    const started = async (pipelineId) => {
-      const input = 'some text';
-      return (await client.ask(START, { pipelineId, input })).startExecution.execution.id;
-    };
+  scenario('subscription to completion', completes);
 
-    test('query', async () => {
-      assert.equal((await client.ask(SERVER)).server.engine, 'embedded');
-    });
+  scenario('early unsubscribe', async () => {
+    const { id, running } = await followed('waiting');
+    running.done.catch(() => {});
+    assert.equal(await subscribers(), 1);
+    running.unsubscribe();
+    await eventually(async () => (await subscribers()) === 0);
+    const { execution } = await ask(server, `{ execution(id: "${id}") { status } }`);
+    assert.equal(execution.status, 'RUNNING');
+    assert.ok((await client.ask(CANCEL, { id })).cancelExecution.cancelled);
+  });
 
-    test('mutation', async () => {
-      assert.match(await started('several-v1'), /^exec_\d+_/);
-    });
+  scenario('a subscription that is refused says why', async () => {
+    await refused(progress('exec_1_none').done, 'NOT_FOUND');
+    await completes();
+  });
 
-    test('an error reaches the caller, and the client goes on', async () => {
-      await assert.rejects(client.ask(INVALID), (error) => {
-        assert.ok(error instanceof Refused, error);
-        assert.equal(error.errors[0].extensions.code, 'GRAPHQL_VALIDATION_FAILED');
-        return true;
-      });
-      assert.ok((await client.ask(SERVER)).server);
-    });
+  scenario('errors leave a subscription that is open alone', async () => {
+    const { messages, running } = await followed('gate');
+    await refused(client.ask(INVALID), 'GRAPHQL_VALIDATION_FAILED');
+    await refused(progress('exec_1_none').done, 'NOT_FOUND');
+    await started('key');
+    await running.done;
+    isWhole(messages);
+  });
 
-    if (hasSubscriptions) subscriptions();
+  scenario('after a restart of the server it goes on, and an open subscription has ended or goes on', async () => {
+    const list = await openList();
+    await server.stop();
+    const { listings } = list;
+    await server.run();
+    await eventually(() => list.ended || list.listings > listings);
+    list.unsubscribe();
+    await answers();
+    await completes();
+  });
 
-    test('after a restart of the server it goes on', async () => {
-      await server.restart();
-      assert.ok((await client.ask(SERVER)).server);
-      if (hasSubscriptions) await completes();
-    });
+  const fate = resumes ? 'is opened again' : 'has ended or is opened again';
+  scenario(`when the server was killed, an open subscription ${fate}`, async () => {
+    const list = await openList();
+    await server.stop('SIGKILL');
+    const { listings } = list;
+    await server.run();
+    await eventually(() => list.ended || list.listings > listings);
+    if (resumes) assert.equal(list.ended, null);
+    list.unsubscribe();
+    await completes();
+  });
 
-    /** A whole run: a snapshot, no gap, one terminal message, and the client's own completion. */
-    async function completes() {
-      const id = await started('several-v1');
-      const messages = [];
-      await client.subscribe(PROGRESS, { id }, (data) => messages.push(data.executionProgress)).done;
-      assert.equal(messages[0].event, 'SNAPSHOT');
-      const first = messages[0].sequence;
-      assert.deepEqual(messages.map(({ sequence }) => sequence), messages.map((_, at) => first + at));
-      assert.equal(messages.at(-1).status, 'COMPLETED');
-    }
+  async function answers() {
+    const { server: about, pipelines } = await client.ask(QUERY);
+    assert.match(about.version, /^\d+\.\d+/);
+    assert.ok(pipelines.some(({ id }) => id === 'several-v1'));
+  }
 
-    function subscriptions() {
-      test('subscription to completion', completes);
+  async function started(pipelineId) {
+    const asked = await client.ask(START, { pipelineId, input: name });
+    return asked.startExecution.execution.id;
+  }
 
-      test('early unsubscribe', async () => {
-        const id = await started('waiting');
-        const messages = [];
-        const running = client.subscribe(PROGRESS, { id }, (data) => messages.push(data));
-        running.done.catch(() => {});
-        await eventually(() => messages.length > 0);
-        assert.equal((await ask(server, SUBSCRIBERS)).server.subscribers, 1);
-        running.unsubscribe();
-        await eventually(async () => (await ask(server, SUBSCRIBERS)).server.subscribers === 0);
-        const { execution } = await ask(server, `{ execution(id: "${id}") { status } }`);
-        assert.equal(execution.status, 'RUNNING');
-        assert.ok((await client.ask(CANCEL, { id })).cancelExecution.cancelled);
-      });
+  function progress(id, messages = []) {
+    return client.subscribe(PROGRESS, { id }, (data) => messages.push(data.executionProgress));
+  }
 
-      test('a subscription that is refused says why', async () => {
-        const { done } = client.subscribe(PROGRESS, { id: 'exec_1_none' }, () => {});
-        await assert.rejects(done, (error) => {
-          assert.ok(error instanceof Refused, error);
-          assert.equal(error.errors[0].extensions.code, 'NOT_FOUND');
-          return true;
-        });
-        await completes();
-      });
-    }
+  /** A new execution, and a subscription to it that has had its first message. */
+  async function followed(pipelineId) {
+    const id = await started(pipelineId);
+    const messages = [];
+    const running = progress(id, messages);
+    await eventually(() => messages.length > 0);
+    return { id, messages, running };
+  }
+
+  async function completes() {
+    const messages = [];
+    await progress(await started('several-v1'), messages).done;
+    isWhole(messages);
+  }
+
+  async function subscribers() {
+    return (await ask(server, SUBSCRIBERS)).server.subscribers;
+  }
+
+  /** A subscription to the list: how often it has been told whole, and how it has ended. */
+  async function openList() {
+    const list = { listings: 0, ended: null };
+    const count = ({ executionsChanged: { change } }) => (list.listings += Number(change === 'CAUGHT_UP'));
+    const { done, unsubscribe } = client.subscribe(LIST, {}, count);
+    const end = (why = 'complete') => (list.ended = why);
+    done.then(() => end(), end);
+    await eventually(() => list.ended || list.listings > 0);
+    assert.equal(list.ended, null);
+    return Object.assign(list, { unsubscribe });
+  }
+}
+
+/** A snapshot, no gap, and a terminal status at the end. */
+function isWhole(messages) {
+  assert.equal(messages[0].event, 'SNAPSHOT');
+  const first = messages[0].sequence;
+  assert.deepEqual(messages.map(({ sequence }) => sequence), messages.map((_, at) => first + at));
+  assert.equal(messages.at(-1).status, 'COMPLETED');
+}
+
+async function refused(work, code) {
+  await assert.rejects(work, (error) => {
+    assert.ok(error instanceof Refused, error);
+    assert.equal(error.errors[0].extensions?.code, code, error.message);
+    return true;
   });
 }

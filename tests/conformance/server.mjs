@@ -21,25 +21,31 @@ export class Server {
   /** Starts it, on the port that it had before if it had one. */
   async run() {
     const flags = ['--port', `${this.port}`, '--data', this.data, '--pipelines', PIPELINES, '--grace', '1'];
-    this.process = spawn(COMMAND, ['serve', ...flags], { stdio: ['ignore', 'pipe', 'pipe'] });
-    this.gone = new Promise((resolve) => this.process.once('exit', resolve));
+    const child = spawn(COMMAND, ['serve', ...flags], { stdio: ['ignore', 'pipe', 'pipe'] });
+    this.child = child;
+    const orphaned = () => child.kill('SIGKILL');
+    process.once('exit', orphaned);
+    this.gone = new Promise((resolve) => {
+      child.once('exit', resolve);
+      child.once('error', resolve);
+    }).then(() => process.off('exit', orphaned));
+    this.said = '';
     this.complaints = '';
-    this.process.stderr.on('data', (chunk) => (this.complaints += chunk));
-    const place = await this.address();
-    this.port = Number(place.split(':').at(-1));
-    this.url = `http://${place}/graphql`;
-    this.wsUrl = `ws://${place}/graphql`;
-    await this.answers(`http://${place}/healthz`);
+    child.stdout.on('data', (chunk) => (this.said += chunk));
+    child.stderr.on('data', (chunk) => (this.complaints += chunk));
+    await this.listens();
   }
 
-  async stop() {
-    this.process.kill('SIGTERM');
+  /** Fails if it does not stop within 20 seconds. */
+  async stop(signal = 'SIGTERM') {
+    this.child.kill(signal);
+    const late = () => this.child.kill('SIGKILL');
+    const deadline = setTimeout(late, 20_000);
     await this.gone;
-  }
-
-  async restart() {
-    await this.stop();
-    await this.run();
+    clearTimeout(deadline);
+    if (signal !== 'SIGKILL' && this.child.signalCode === 'SIGKILL') {
+      throw new Error(`the server has not stopped: ${this.complaints}`);
+    }
   }
 
   async end() {
@@ -47,26 +53,17 @@ export class Server {
     await rm(this.data, { recursive: true, force: true });
   }
 
-  address() {
-    let said = '';
-    return new Promise((resolve, reject) => {
-      this.process.once('error', reject);
-      this.gone.then(() => reject(new Error(`the server has ended: ${this.complaints}`)));
-      this.process.stdout.on('data', (chunk) => {
-        said += chunk;
-        const found = said.match(ADDRESS);
-        if (found) resolve(found[1]);
-      });
+  async listens() {
+    let ended = false;
+    this.gone.then(() => (ended = true));
+    const place = await eventually(() => {
+      if (ended) throw new Error(`the server has ended: ${this.complaints}`);
+      return this.said.match(ADDRESS)?.[1];
     });
-  }
-
-  async answers(url) {
-    for (let tries = 0; tries < 200; tries += 1) {
-      const answer = await fetch(url).catch(() => null);
-      if (answer?.ok) return;
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-    throw new Error(`${url} does not answer`);
+    this.port = Number(place.split(':').at(-1));
+    this.url = `http://${place}/graphql`;
+    this.wsUrl = `ws://${place}/graphql`;
+    await eventually(async () => (await fetch(`http://${place}/healthz`).catch(() => null))?.ok);
   }
 }
 
@@ -80,9 +77,9 @@ export async function ask(server, query, variables = {}) {
   return (await answer.json()).data;
 }
 
-/** Resolves when `look` finds something; fails after 20 seconds. */
+/** Resolves when `look` finds something; fails after 30 seconds. */
 export async function eventually(look) {
-  for (let tries = 0; tries < 400; tries += 1) {
+  for (const deadline = Date.now() + 30_000; Date.now() < deadline; ) {
     const found = await look();
     if (found) return found;
     await new Promise((resolve) => setTimeout(resolve, 50));

@@ -1,6 +1,8 @@
 """Requests that no client should send: a 4xx in JSON for each, and the server goes on."""
 
 import json
+import socket
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -124,7 +126,7 @@ REFUSED_REQUESTS: dict[str, tuple[int, dict[str, Any]]] = {
     "too long in chunks": (
         413,
         {
-            "content": (b" " * 65536 for _ in range(20)),
+            "content": [b" " * 65536] * 20,
             "headers": {"content-type": JSON},
         },
     ),
@@ -145,9 +147,60 @@ REFUSED_REQUESTS: dict[str, tuple[int, dict[str, Any]]] = {
     ),
 }
 
+NO_HTTP = {
+    "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+    "HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    "HTTP/9.9": b"POST /graphql HTTP/9.9\r\n\r\n",
+    "unknown method": b"FETCH /graphql HTTP/1.1\r\n\r\n",
+    "small letters": b"post /graphql HTTP/1.1\r\n\r\n",
+    "address in UTF-8": "GET /graphql?query=é HTTP/1.1\r\n\r\n".encode(),
+    "line that is no header": b"POST /graphql HTTP/1.1\r\nnothing\r\n\r\n",
+    "NUL in a header": b"POST /graphql HTTP/1.1\r\nX: a\x00b\r\n\r\n",
+    "length below zero": b"POST /graphql HTTP/1.1\r\nContent-Length: -5\r\n\r\n",
+    "length in words": b"POST /graphql HTTP/1.1\r\nContent-Length: five\r\n\r\n",
+    "length of 26 digits": b"POST /graphql HTTP/1.1\r\nContent-Length: " + b"9" * 26 + b"\r\n\r\n",
+    "two lengths": b"POST /graphql HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n",
+    "length and chunks": b"POST /graphql HTTP/1.1\r\nContent-Length: 5\r\n"
+    b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+}
+LOCAL = b"Host: localhost\r\n"
+BY_HAND = {
+    "no host": (403, b"POST /graphql", b""),
+    "host of somebody else": (403, b"POST /graphql", b"Host: example.org\r\n"),
+    "method of tomorrow": (405, b"QUERY /graphql", LOCAL),
+    "TRACE": (405, b"TRACE /graphql", LOCAL),
+    "announced as 2 GB": (413, b"POST /graphql", LOCAL + b"Content-Length: 2000000000\r\n"),
+    "two types": (
+        415,
+        b"POST /graphql",
+        LOCAL + b"Content-Type: text/plain\r\nContent-Type: application/json\r\n",
+    ),
+    "charset that is no text": (
+        415,
+        b"POST /graphql",
+        LOCAL + b"Content-Type: application/json; charset=\xff\r\n",
+    ),
+    "charset behind another parameter": (
+        415,
+        b"POST /graphql",
+        LOCAL + b"Content-Type: application/json; a=b; charset=latin-1\r\n",
+    ),
+    "two encodings": (
+        415,
+        b"POST /graphql",
+        LOCAL + b"Content-Type: application/json\r\n"
+        b"Content-Encoding: identity\r\nContent-Encoding: gzip\r\n",
+    ),
+    "Accept that is no text": (
+        406,
+        b"GET /graphql?query=%7B__typename%7D",
+        LOCAL + b"Accept: \xff\r\n",
+    ),
+}
+
 
 @pytest.fixture(autouse=True)
-def survives(server: ServerProcess) -> Any:
+def survives(server: ServerProcess) -> Iterator[None]:
     """Whatever came, the server answers, and its log has no traceback of it."""
     before = server.complained.count("Traceback")
     yield
@@ -159,6 +212,7 @@ def survives(server: ServerProcess) -> Any:
 def check_errors(answer: httpx.Response, media_type: str) -> str:
     """JSON of that type with errors and nothing else, each with a code; the first one's."""
     assert answer.headers["content-type"] == f"{media_type}; charset=utf-8"
+    assert answer.headers["vary"] == "Accept"
     content = answer.json()
     assert content.keys() == {"errors"} and 1 <= len(content["errors"]) <= 5
     for error in content["errors"]:
@@ -193,12 +247,44 @@ def test_refused_request(server: ServerProcess, name: str, accept: str) -> None:
     status, request = REFUSED_REQUESTS[name]
     headers = {"accept": accept} | request.get("headers", {})
     request = {"method": "POST", "url": "/graphql"} | request | {"headers": headers}
-    if "chunks" in name:
-        request["content"] = (b" " * 65536 for _ in range(20))
     answer = server.client.request(**request)
     assert answer.status_code == status
     check_errors(answer, accept)
-    assert ("allow" in answer.headers) == (status == 405)
+    everything = "POST" if "mutation" in name else "GET, HEAD, OPTIONS, POST"
+    assert answer.headers.get("allow") == (everything if status == 405 else None)
+
+
+@pytest.mark.parametrize("method", ["POST", "GET"])
+def test_transports_are_named(server: ServerProcess, method: str) -> None:
+    """Who sends a subscription where it cannot be answered reads where it can be."""
+    place = {"json" if method == "POST" else "params": {"query": SUBSCRIPTION}}
+    answer = server.client.request(method, "/graphql", **place)
+    message = answer.json()["errors"][0]["message"]
+    assert all(way in message for way in ("WebSocket", "text/event-stream", "multipart/mixed"))
+
+
+def sent(server: ServerProcess, request: bytes) -> bytes:
+    """Whatever the server says until it closes the connection."""
+    url = httpx.URL(server.url)
+    with socket.create_connection((url.host, url.port), timeout=30) as connection:
+        connection.sendall(request)
+        return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+@pytest.mark.parametrize("name", NO_HTTP)
+def test_no_http(server: ServerProcess, name: str) -> None:
+    """400 and the end of the connection; nothing is negotiated with who speaks no HTTP."""
+    assert sent(server, NO_HTTP[name]).startswith(b"HTTP/1.1 400 ")
+
+
+@pytest.mark.parametrize("name", BY_HAND)
+def test_by_hand(server: ServerProcess, name: str) -> None:
+    """What no client library would send, but HTTP knows: a status, and JSON."""
+    status, line, headers = BY_HAND[name]
+    request = line + b" HTTP/1.1\r\nConnection: close\r\n" + headers + b"\r\n"
+    head, _, content = sent(server, request).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 %d " % status)
+    assert json.loads(content)["errors"][0]["extensions"]["code"]
 
 
 @pytest.mark.parametrize("accept", ["text/html;q=0.5, image/png", "image/*", f"{JSON};q=0", "x"])
@@ -214,7 +300,8 @@ def test_harmless_ones(server: ServerProcess) -> None:
     empty = {"query": QUERY, "variables": "", "extensions": "", "operationName": ""}
     null = {"query": QUERY, "variables": None, "extensions": None, "operationName": None}
     assert "data" in ask("GET", "/graphql", params=empty).json()
-    assert "data" in ask("POST", "/graphql", json=null).json()
+    plain = {"content-encoding": "identity"}
+    assert "data" in ask("POST", "/graphql", json=null, headers=plain).json()
     head = ask("HEAD", "/graphql", params={"query": QUERY})
     assert (head.status_code, head.content) == (200, b"")
     options = ask("OPTIONS", "/graphql")

@@ -2,7 +2,7 @@ import { ApolloClient, ApolloLink, CombinedGraphQLErrors, gql, HttpLink, InMemor
 import { GraphQLWsLink } from '@apollo/client/link/subscriptions';
 import { getMainDefinition } from '@apollo/client/utilities';
 import './browser.mjs';
-import { Refused } from './errors.mjs';
+import { refusal } from './errors.mjs';
 import { socketTo } from './graphql-ws.mjs';
 
 const isSubscription = ({ query }) => getMainDefinition(query).operation === 'subscription';
@@ -11,7 +11,7 @@ function clientWith(link, close) {
   const client = new ApolloClient({
     link,
     cache: new InMemoryCache(),
-    defaultOptions: { query: { fetchPolicy: 'no-cache' }, mutate: { fetchPolicy: 'no-cache' } },
+    defaultOptions: { query: { fetchPolicy: 'network-only' } },
   });
   return {
     ask: (query, variables) => {
@@ -19,20 +19,20 @@ function clientWith(link, close) {
       const asked = document.definitions[0].operation === 'mutation'
         ? client.mutate({ mutation: document, variables })
         : client.query({ query: document, variables });
-      return asked.then(({ data }) => data, refusal);
+      return asked.then(({ data }) => data, combined);
     },
     subscribe(query, variables, onNext) {
       let subscription;
       const done = new Promise((resolve, reject) => {
         subscription = client
-          .subscribe({ query: gql(query), variables, fetchPolicy: 'no-cache' })
+          .subscribe({ query: gql(query), variables })
           .subscribe({
             next: ({ data, error }) => (error ? reject(error) : onNext(data)),
             error: reject,
             complete: resolve,
           });
       });
-      return { done: done.catch(refusal), unsubscribe: () => subscription.unsubscribe() };
+      return { done: done.catch(combined), unsubscribe: () => subscription.unsubscribe() };
     },
     close() {
       client.stop();
@@ -41,13 +41,13 @@ function clientWith(link, close) {
   };
 }
 
-function refusal(error) {
-  if (CombinedGraphQLErrors.is(error)) throw new Refused(error.errors);
-  throw Array.isArray(error) ? new Refused(error) : error;
+function combined(error) {
+  refusal(CombinedGraphQLErrors.is(error) ? error.errors : error);
 }
 
 export const overSocket = {
-  name: 'apollo (ws)',
+  name: 'apollo-ws',
+  resumes: true,
   connect(server) {
     const socket = socketTo(server);
     const http = new HttpLink({ uri: server.url });
@@ -57,6 +57,6 @@ export const overSocket = {
 };
 
 export const overMultipart = {
-  name: 'apollo (multipart)',
+  name: 'apollo-multipart',
   connect: (server) => clientWith(new HttpLink({ uri: server.url })),
 };

@@ -11,3 +11,8 @@ export function dataOf({ data, errors }) {
   if (errors?.length) throw new Refused(errors);
   return data;
 }
+
+/** Throws what a client has reported; graphql-ws reports the server's errors as a plain list. */
+export function refusal(error) {
+  throw Array.isArray(error) ? new Refused(error) : error;
+}

@@ -3,6 +3,7 @@ import { dataOf, Refused } from './errors.mjs';
 
 export const name = 'graphql-http';
 export const hasSubscriptions = false;
+export const sendsAnyText = true;
 
 export function connect(server) {
   const client = createClient({ url: server.url, fetchFn: fetch });

@@ -3,6 +3,7 @@ import { Refused } from './errors.mjs';
 
 export const name = 'graphql-request';
 export const hasSubscriptions = false;
+export const sendsAnyText = true;
 
 export function connect(server) {
   const client = new GraphQLClient(server.url);

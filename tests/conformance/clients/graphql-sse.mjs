@@ -2,6 +2,8 @@ import { createClient } from 'graphql-sse';
 import { dataOf } from './errors.mjs';
 
 export const name = 'graphql-sse';
+export const sendsAnyText = true;
+export const resumes = true;
 
 /** Distinct connections mode: one request for each operation. */
 export function connect(server) {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { buildSchema, getNamedType, getNullableType, isLeafType, isListType, parse } from 'graphql';
 import relay from 'relay-runtime';
-import { Refused } from './errors.mjs';
+import { refusal, Refused } from './errors.mjs';
 import { socketTo } from './graphql-ws.mjs';
 
 const { Environment, fetchQuery, Network, Observable, RecordSource, requestSubscription, Store } = relay;
@@ -9,6 +9,8 @@ const { commitMutation } = relay;
 const SCHEMA = buildSchema(readFileSync(new URL('../../../schema/schema.graphql', import.meta.url), 'utf8'));
 
 export const name = 'relay-runtime';
+export const sendsAnyText = true;
+export const resumes = true;
 
 export function connect(server) {
   const socket = socketTo(server);
@@ -55,10 +57,6 @@ function fetching(server) {
 function following(socket) {
   return ({ text }, variables) =>
     Observable.create((sink) => socket.subscribe({ query: text, variables }, sink));
-}
-
-function refusal(error) {
-  throw Array.isArray(error) ? new Refused(error) : error;
 }
 
 /** What Relay's compiler would make of a document with one operation, variables and fields. */
