@@ -101,6 +101,7 @@ def _greet(app: Starlette, listener: socket.socket, settings: Settings) -> None:
     pipelines = ", ".join(pipeline.id for pipeline in ctx.pipelines.all()) or "none"
     origin = settings.pipelines or "shipped with runcast"
     click.echo(f"runcast {__version__}")
+    click.echo(f"  Live page  http://{place}/")
     click.echo(f"  GraphQL    http://{place}/graphql  (playground in a browser)")
     click.echo(f"             ws://{place}/graphql  (subscriptions, graphql-transport-ws)")
     click.echo(f"  REST       http://{place}/api/executions")

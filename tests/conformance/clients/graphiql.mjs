@@ -5,6 +5,11 @@ import { followed } from './iterated.mjs';
 
 export const name = 'graphiql';
 export const sendsAnyText = true;
+/**
+ * Of messages that come at once with the completion, its iterator gives only the first: the completion
+ * ends it before the others are read. It does so with graphql-ws's own server, too.
+ */
+export const keepsLast = false;
 
 export function connect(server) {
   const fetcher = createGraphiQLFetcher({ url: server.url, subscriptionUrl: server.wsUrl, fetch });
