@@ -88,6 +88,8 @@ class Documents:
 
     def _parsed(self, text: str) -> DocumentNode:
         limit = self._limits.max_tokens
+        if len(text) > self._limits.max_characters:
+            raise Refused(refusal(self._limits, "max_characters", "characters"))
         try:
             # Comments are no tokens to the parser, and cost as much.
             document = parse(text, max_lexical_tokens=limit, max_comments=limit)

@@ -10,6 +10,7 @@ Limit: TypeAlias = Annotated[int, Field(ge=1, le=1_000_000)]
 class Limits(BaseModel):
     """What one GraphQL document may hold. A fragment counts as often as it is spread."""
 
+    max_characters: Limit = Field(100_000, description="GraphQL: characters in a document")
     max_tokens: Limit = Field(1000, description="GraphQL: tokens in a document")
     max_depth: Limit = Field(10, description="GraphQL: fields within fields")
     max_fields: Limit = Field(500, description="GraphQL: fields in an operation")

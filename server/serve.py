@@ -1,5 +1,6 @@
 """A running server: its socket, its log, what it prints, and how it stops."""
 
+import gc
 import logging
 import os
 import socket
@@ -74,6 +75,9 @@ def _serve(settings: Settings, listener: socket.socket) -> None:
         ws_max_size=MAX_MESSAGE_BYTES,
     )
     _greet(app, listener, settings)
+    # What is there from the start stays: looking through all of it again takes 80 ms each time.
+    gc.collect()
+    gc.freeze()
     Server(config, app.state.ctx).run(sockets=[listener])
 
 
@@ -114,4 +118,13 @@ def _log_to_stderr() -> None:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    log = logging.getLogger("uvicorn.error")
+    log.setLevel(logging.WARNING)
+    log.addFilter(_without_traceback)
+
+
+def _without_traceback(record: logging.LogRecord) -> bool:
+    """A frame that is no UTF-8 is the client's fault: one line says it."""
+    if record.exc_info and isinstance(record.exc_info[1], UnicodeDecodeError):
+        record.exc_info = None
+    return True

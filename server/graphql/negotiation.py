@@ -15,6 +15,9 @@ ONE_RESULT = (JSON, EVENTS)
 MANY_RESULTS = (EVENTS, MULTIPART)
 """What a subscription can be answered in, best first."""
 
+MOST_CHARACTERS = 4096
+"""Of an Accept header: each media range in it costs as much as a small answer."""
+
 
 def preferred(offers: Sequence[str], accept: str | None) -> str | None:
     """The offer with the highest quality, the first of several; None if no offer will do.
@@ -23,6 +26,8 @@ def preferred(offers: Sequence[str], accept: str | None) -> str | None:
     names it: it changes the status of an answer with errors (GraphQL over HTTP, section 6.4).
     """
     accept = (accept or "").lower()
+    if len(accept) > MOST_CHARACTERS:
+        return None
     if not accept.strip():
         return offers[0]
     if JSON in offers and RESPONSE_JSON in accept:

@@ -9,6 +9,9 @@ const PIPELINES = fileURLToPath(new URL('../support/pipelines', import.meta.url)
 const COMMAND = process.env.RUNCAST ?? 'runcast';
 const ADDRESS = /GraphQL +http:\/\/(\S+)\/graphql/;
 
+// A signal would end this process without its `exit` event, and leave the server behind.
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
+
 export class Server {
   static async start() {
     const server = new Server();

@@ -58,7 +58,13 @@ def test_refused_each_time(documents: Documents, text: str, expected: str) -> No
 def test_too_many_tokens(documents: Documents) -> None:
     """The error names the limit, and the flag that sets it."""
     with pytest.raises(Refused, match=r"more than 1000 tokens.*--max-tokens"):
-        documents.read("{ " + "a " * 60_000 + "}")
+        documents.read("{ " + "a " * 40_000 + "}")
+
+
+def test_too_many_characters(documents: Documents) -> None:
+    """Blank lines and long names are no tokens, and cost time all the same."""
+    with pytest.raises(Refused, match=r"more than 100000 characters.*--max-characters"):
+        documents.read("{ server { engine } }" + "\n" * 100_000)
 
 
 def test_at_most_five_errors(documents: Documents) -> None:

@@ -86,8 +86,8 @@ def test_limit(limit: str, allowed: str, refused: str) -> None:
 
 @pytest.mark.parametrize("limit", Limits.model_fields)
 def test_every_limit_has_a_case(limit: str) -> None:
-    """No limit goes untested; tokens are counted by the parser, see test_document."""
-    assert limit == "max_tokens" or limit in {case[0] for case in CASES}
+    """No limit goes untested; text and tokens: see test_document."""
+    assert limit in ("max_tokens", "max_characters") or limit in {case[0] for case in CASES}
 
 
 def test_doubling_fragments_are_weighed_once() -> None:

@@ -34,6 +34,13 @@ def test_accept(server: ServerProcess, lines: list[str]) -> None:
     assert answer.headers["content-type"].startswith(RESPONSE_JSON)
 
 
+def test_an_accept_that_goes_on_and_on(server: ServerProcess) -> None:
+    """406: each media range costs something, and nobody needs thousands."""
+    headers = {"accept": "a/b, " * 1000 + JSON}
+    answer = server.client.post("/graphql", json={"query": "{ __typename }"}, headers=headers)
+    assert answer.status_code == 406
+
+
 @pytest.mark.parametrize("ending", ["%FF", "%ED%A0%80"])
 def test_address_that_is_no_utf_8(server: ServerProcess, ending: str) -> None:
     """400, as for a body; nothing is replaced by question marks."""

@@ -102,6 +102,8 @@ REFUSED = {
 
 MASK = bytes(4)
 BROKEN_FRAMES = {
+    "invalid UTF-8": (1007, b"\x81\x82" + MASK + b"\xff\xfe"),
+    "half a character": (1007, b"\x01\x81" + MASK + b"\xc3\x80\x81" + MASK + b"("),
     "not masked": (1002, b"\x81\x02{}"),
     "reserved bit": (1002, b"\xc1\x82" + MASK + b"{}"),
     "unknown opcode": (1002, b"\x83\x80" + MASK),
@@ -251,7 +253,7 @@ async def test_a_burst(server: ServerProcess) -> None:
         assert await received(socket) == {"type": "pong"}
 
 
-@pytest.mark.parametrize("text", ["#" * (1 << 20), "é" * (1 << 19), "#" * (3 << 20)])
+@pytest.mark.parametrize("text", ["#" * (1 << 20), "é" * (1 << 19)])
 async def test_a_megabyte(server: ServerProcess, text: str) -> None:
     """1009 Message Too Big; bytes are counted, not characters."""
     message = json.dumps({"type": "ping", "payload": {"x": text}}, ensure_ascii=False)
