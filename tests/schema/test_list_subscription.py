@@ -1,30 +1,33 @@
 """Following the list of executions, by a client library over a real socket."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
+from deadlines import eventually
 from doors import GraphQLDoor
 from server_process import ServerProcess, serving
 from subscriptions import Message, connected, until, whole
 
 LIST = "query ($f: ExecutionFilter) { executions(filter: $f) { id status sequence } }"
+OPEN = ["QUEUED", "RUNNING", "CANCELLING"]
 CURSOR = "{ executionsConnection { cursor } }"
 
 
 @pytest.fixture(scope="module")
 def quiet_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """A server on which nothing happens but what a test of this file does."""
-    with serving(tmp_path_factory.mktemp("quiet"), "--retention", "3") as server:
+    with serving(tmp_path_factory.mktemp("quiet")) as server:
         yield server
 
 
 @pytest.fixture
 def quiet(quiet_server: ServerProcess) -> Iterator[GraphQLDoor]:
-    """A client of it; what runs is cancelled after the test."""
+    """A client of it; after the test all has ended, so that the next one is not told of it."""
     door = GraphQLDoor(quiet_server.client)
     yield door
     for row in door.running():
         door.cancel(row["id"])
+    assert eventually(lambda: not door.ask(LIST, f={"status": OPEN})["executions"])
 
 
 class Mirror:
@@ -63,16 +66,17 @@ async def _flat(messages: AsyncIterator[Message]) -> AsyncIterator[Message]:
         yield {**message, "id": execution["id"], "status": execution["status"]}
 
 
-async def test_life_of_one(quiet_server: ServerProcess, quiet: GraphQLDoor) -> None:
+async def test_life_of_one(serve: Callable[..., ServerProcess]) -> None:
     """An execution enters, is updated and leaves; meanwhile the mirror equals the query."""
-    mirror = Mirror()
-    async with connected(quiet_server.ws_url) as socket:
+    mirror, server = Mirror(), serve("--retention", "1")
+    door = GraphQLDoor(server.client)
+    async with connected(server.ws_url) as socket:
         messages = socket.changes()
         await mirrored(messages, mirror, change="CAUGHT_UP")
-        waits, id = quiet.start("waiting", "stays"), quiet.start("several-v1", "goes")
+        waits, id = door.start("waiting", "stays"), door.start("several-v1", "goes")
         await mirrored(messages, mirror, id=id, status="COMPLETED")
         await mirrored(messages, mirror, id=id, change="LEFT")
-        assert [row["id"] for row in quiet.list()] == [waits]
+        assert [row["id"] for row in door.list()] == [waits]
         assert set(mirror.rows) == {waits}
 
 
@@ -81,10 +85,11 @@ async def test_snapshot_of_the_list(quiet_server: ServerProcess, quiet: GraphQLD
     ids = {quiet.start("waiting") for _ in range(3)}
     mirror = Mirror()
     async with connected(quiet_server.ws_url) as socket:
-        messages = socket.changes(filter={"status": ["QUEUED", "RUNNING"]})
+        messages = socket.changes(filter={"status": OPEN})
         caught_up = await mirrored(messages, mirror, change="CAUGHT_UP")
     assert set(mirror.rows) == ids
-    assert counted(caught_up)["RUNNING"] == 3
+    counts = counted(caught_up)
+    assert counts.get("QUEUED", 0) + counts.get("RUNNING", 0) == 3
     assert caught_up["execution"] is None
 
 
@@ -143,7 +148,7 @@ async def test_unknown_list_cursor(quiet_server: ServerProcess, quiet: GraphQLDo
     """After a cursor that is not known comes RESET, and the whole list anew."""
     id = quiet.start("waiting")
     async with connected(quiet_server.ws_url) as socket:
-        messages = _flat(socket.changes(after="another:1", filter={"status": ["RUNNING"]}))
+        messages = _flat(socket.changes(after="another:1", filter={"status": OPEN}))
         seen = await until(messages, change="CAUGHT_UP")
     kinds = [message["change"] for message in seen]
     assert kinds == ["RESET", "ENTERED", "CAUGHT_UP"]
