@@ -9,6 +9,7 @@
     ├── Conflict          CONFLICT        it does not fit the present state
     ├── CapacityReached   CAPACITY        a bound is reached; try again later
     ├── Unavailable       UNAVAILABLE     the server is stopping, or what it needs is away
+    │   └── Stopping                      it stops before what is followed has come to its end
     ├── Forbidden         FORBIDDEN       the caller may not do this
     ├── PipelineFileError (internal)      a file is no pipeline; lives in core/pipeline_file.py
     ├── IllegalMove       (internal)      an event that the state machine does not allow
@@ -65,6 +66,13 @@ class Unavailable(RuncastError):
     """The server cannot do it at the moment; nothing was changed."""
 
     code = "UNAVAILABLE"
+
+
+class Stopping(Unavailable):
+    """The server stops, and what is followed has not ended: there may be more to see later."""
+
+    def __init__(self) -> None:
+        super().__init__("the server is stopping")
 
 
 class Forbidden(RuncastError):

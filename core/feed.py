@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Iterator
 
 from .clock import Clock
 from .cursor import Cursor
-from .errors import NotFound
+from .errors import NotFound, Stopping
 from .events import ChangeKind
 from .filter import ExecutionFilter
 from .hub import Change, Hub
@@ -66,7 +66,7 @@ class Feed:
             while not now.status.terminal:
                 following = await watcher.next()
                 if following is None:
-                    return
+                    raise Stopping
                 yield following
                 now = following.execution
 
@@ -90,6 +90,7 @@ class Feed:
                 # A reader that is told to end gets the rest at once: there is no more to come.
                 if not watcher.closed:
                     await pace.refilled()
+        raise Stopping
 
     def _so_far(self, now: Execution, after: Cursor | None) -> list[Change]:
         at = self._clock.now()

@@ -215,6 +215,7 @@ class ExecutionManager:
         Raises:
             NotFound: no such execution.
             InvalidInput: `after` is not a cursor.
+            Stopping: from the generator; the server stops, and the execution has not ended.
         """
         self.get(execution_id)
         cursor = None if after is None else Cursor.parse(after)
@@ -236,6 +237,7 @@ class ExecutionManager:
 
         Raises:
             InvalidInput: `after` is not a cursor.
+            Stopping: from the generator, whose one end this is.
         """
         return self._feed.watch_list(filter, None if after is None else Cursor.parse(after))
 

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketDisconnected
 
-from ..core.errors import NotFound
+from ..core.errors import NotFound, Stopping
 from ..core.hub import Change
 from ..resolvers.context import Context
 from ..resolvers.executions import watch_execution
@@ -127,7 +127,7 @@ class _Conversation:
     async def _follow(self, changes: AsyncGenerator[Change, None]) -> None:
         before = None
         # NotFound: it has ended and left in the moment since the client was answered.
-        with suppress(NotFound, WebSocketDisconnect, WebSocketDisconnected):
+        with suppress(NotFound, Stopping, WebSocketDisconnect, WebSocketDisconnected):
             async with aclosing(changes):
                 async for change in changes:
                     for event in news(before, change.execution):

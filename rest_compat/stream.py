@@ -11,7 +11,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ..core.errors import NotFound
+from ..core.errors import NotFound, Stopping
 from ..core.events import ChangeKind
 from ..core.hub import Change
 from ..core.model import Execution
@@ -57,7 +57,7 @@ class _Events:
 
     async def tell(self, changes: AsyncGenerator[Change, None]) -> AsyncGenerator[bytes, None]:
         # NotFound: it has left since the client asked; what was known of it is told.
-        with suppress(NotFound):
+        with suppress(NotFound, Stopping):
             async with aclosing(changes):
                 async for change in changes:
                     self._latest = change.execution

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias, cast
 
 from graphql import ExecutionResult, GraphQLError, execute, subscribe
 
-from ..core.errors import RuncastError
+from ..core.errors import RuncastError, Stopping
 from .build import build_schema
 from .context import RequestContext
 from .document import MOST_ERRORS, Documents, Operation, Refused
@@ -38,6 +38,10 @@ class Result:
         if not self.errors:
             return {"data": self.data}
         return {"errors": formatted_errors(self.errors), "data": self.data}
+
+
+class Interrupted(Exception):
+    """The server stops. To say "complete" would be a lie, and keep clients from coming back."""
 
 
 class ExecutableSchema:
@@ -87,6 +91,7 @@ class ExecutableSchema:
 
         Raises:
             Refused: the variables do not fit, or the resolver refused; from the generator too.
+            Interrupted: from the generator.
         """
         found: Any = subscribe(**self._arguments(operation, variables, context))
         source = await found if isawaitable(found) else found
@@ -123,6 +128,8 @@ async def _results(source: AsyncIterator[ExecutionResult]) -> AsyncGenerator[Res
         async with aclosing(cast("AsyncGenerator[ExecutionResult, None]", source)) as results:
             async for result in results:
                 yield _shown(result)
+    except Stopping:
+        raise Interrupted from None
     except RuncastError as error:
         raise Refused(graphql_error(error)) from None
     except Exception as error:

@@ -13,7 +13,7 @@ from ...resolvers.context import Context
 from ...rest_compat.live import LiveResponse
 from ...schema.context import RequestContext
 from ...schema.document import Operation, Refused
-from ...schema.executable import ExecutableSchema, log_failure
+from ...schema.executable import ExecutableSchema, Formatted, log_failure
 from ..asset import Asset
 from . import streams
 from .answers import HttpRefusal, answer, refused
@@ -110,9 +110,7 @@ class GraphQLEndpoint:
             return self._stream(media_type, streams.once(streams.refusal(error)))
         return self._stream(media_type, streams.formatted(results))
 
-    def _one_result(
-        self, content: streams.Formatted, accept: str | None, status: int = 200
-    ) -> Response:
+    def _one_result(self, content: Formatted, accept: str | None, status: int = 200) -> Response:
         media_type = preferred(ONE_RESULT, accept)
         if media_type == EVENTS:
             return self._stream(EVENTS, streams.once(content))
@@ -120,12 +118,10 @@ class GraphQLEndpoint:
             media_type = JSON
         return answer(content, media_type, 200 if media_type == JSON else status)
 
-    def _stream(
-        self, media_type: str, results: AsyncGenerator[streams.Formatted, None]
-    ) -> LiveResponse:
+    def _stream(self, media_type: str, results: AsyncGenerator[Formatted, None]) -> LiveResponse:
         framing = streams.FRAMINGS[media_type]
         return LiveResponse(
-            framing.chunks(results),
+            streams.until_interrupted(framing.chunks(results)),
             framing.heartbeat,
             self._ctx.clock,
             framing.content_type,

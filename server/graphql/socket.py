@@ -12,7 +12,13 @@ from ...core.pace import TokenBucket
 from ...resolvers.context import Context
 from ...schema.context import RequestContext
 from ...schema.document import Refused
-from ...schema.executable import ExecutableSchema, Result, formatted_errors, internal_error
+from ...schema.executable import (
+    ExecutableSchema,
+    Interrupted,
+    Result,
+    formatted_errors,
+    internal_error,
+)
 from ...schema.measure import LIMIT_EXCEEDED
 from .answers import encoded
 from .message import Complete, ConnectionInit, Message, Ping, Subscribe, read_message
@@ -152,6 +158,9 @@ class Socket:
             try:
                 await self._answer(id, request)
                 last = {"id": id, "type": "complete"}
+            except Interrupted:
+                # The close code, 1012, says it for all operations.
+                return
             except Refused as error:
                 last = _error(id, error)
             except (WebSocketDisconnect, WebSocketDisconnected):

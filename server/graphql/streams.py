@@ -1,15 +1,14 @@
 """Several results in one response: server-sent events and multipart."""
 
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
-from typing import Any, Protocol, TypeAlias
+from contextlib import aclosing, suppress
+from typing import Protocol, TypeAlias
 
 from ...schema.document import Refused
-from ...schema.executable import Result, formatted_errors
+from ...schema.executable import Formatted, Interrupted, Result, formatted_errors
 from .answers import encoded
 from .negotiation import EVENTS, MULTIPART
 
-Formatted: TypeAlias = dict[str, Any]
 Results: TypeAlias = AsyncGenerator[Formatted, None]
 
 
@@ -80,6 +79,14 @@ class MultipartFraming:
     def _part(self, result: Formatted) -> bytes:
         content = encoded({"payload": result})
         return b"\r\nContent-Type: application/json\r\n\r\n%b\r\n--graphql" % content
+
+
+async def until_interrupted(chunks: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    """The chunks; a stream that is interrupted just stops, without the bytes of its end."""
+    with suppress(Interrupted):
+        async with aclosing(chunks):
+            async for chunk in chunks:
+                yield chunk
 
 
 FRAMINGS: dict[str, Framing] = {EVENTS: EventFraming(), MULTIPART: MultipartFraming()}

@@ -93,28 +93,20 @@ function scenarios(name, connect, can) {
     await ended(id, running, messages);
   });
 
-  scenario('after a restart of the server it goes on, and an open subscription has ended or goes on', async () => {
-    const list = await openList();
-    await server.stop();
-    const { listings } = list;
-    await server.run();
-    await eventually(() => list.ended || list.listings > listings);
-    list.unsubscribe();
-    await answers();
-    await completes();
-  });
-
   const fate = resumes ? 'is opened again' : 'has ended or is opened again';
-  scenario(`when the server was killed, an open subscription ${fate}`, async () => {
-    const list = await openList();
-    await server.stop('SIGKILL');
-    const { listings } = list;
-    await server.run();
-    await eventually(() => list.ended || list.listings > listings);
-    if (resumes) assert.equal(list.ended, null);
-    list.unsubscribe();
-    await completes();
-  });
+  for (const [what, signal] of [['restarted', 'SIGTERM'], ['killed', 'SIGKILL']]) {
+    scenario(`when the server was ${what}, an open subscription ${fate}`, async () => {
+      const list = await openList();
+      await server.stop(signal);
+      const { listings } = list;
+      await server.run();
+      await eventually(() => list.ended || list.listings > listings);
+      if (resumes) assert.equal(list.ended, null);
+      list.unsubscribe();
+      await answers();
+      await completes();
+    });
+  }
 
   async function answers() {
     const { server: about, pipelines } = await client.ask(QUERY);

@@ -101,7 +101,7 @@ async def test_what_comes_and_ends_goes_before_mere_progress(clock: VirtualClock
     assert {one.kind for one in others} == {"UPDATED"}
 
 
-async def test_a_reader_that_is_told_to_end_gets_the_rest_at_once(clock: VirtualClock) -> None:
+async def test_a_reader_that_is_interrupted_gets_the_rest_at_once(clock: VirtualClock) -> None:
     """A server that stops does not wait for rounds."""
     async with managing(clock) as manager:
         ids = [await running(manager) for _ in range(3 * BURST)]
@@ -111,7 +111,7 @@ async def test_a_reader_that_is_told_to_end_gets_the_rest_at_once(clock: Virtual
             await manager.close(0)
             clock.advance(PAUSE_SECONDS)
             assert len(await reader.read()) == len(ids) - BURST
-            assert reader.is_right() and reader.ended
+            assert reader.is_right() and reader.interrupted
 
 
 async def test_counts_follow_what_the_filter_does_not_show(clock: VirtualClock) -> None:

@@ -14,6 +14,7 @@ from runcast.core.errors import (
     IllegalMove,
     InvalidInput,
     NotFound,
+    Stopping,
     Unavailable,
 )
 from runcast.core.events import (
@@ -27,7 +28,7 @@ from runcast.core.events import (
 )
 from runcast.core.executor import PipelineExecutor
 from runcast.core.hub import Change
-from runcast.core.listing import ListChangeKind
+from runcast.core.listing import ListChange
 from runcast.core.manager import RETENTION_SECONDS, ExecutionManager
 from runcast.core.model import EndReason, Execution, StageStatus, Status
 from runcast.core.stages import StageCall
@@ -231,25 +232,29 @@ async def test_a_watch_of_what_has_left_meanwhile_is_refused(
         assert manager.subscribers == 0
 
 
-async def test_closing_ends_every_watch_and_every_start(
+async def test_closing_interrupts_every_watch_and_refuses_every_start(
     manager: ExecutionManager, engine: ScriptedEngine
 ) -> None:
     """Those that are open, and those that come afterwards, which still get their snapshot."""
     execution = await start(manager)
 
-    async def read() -> list[ChangeKind]:
-        return [change.kind async for change in manager.watch(execution.id)]
+    async def read(changes: AsyncIterator[Change] | AsyncIterator[ListChange]) -> list[str]:
+        kinds: list[str] = []
+        with pytest.raises(Stopping):
+            async for change in changes:
+                kinds.append(change.kind)
+        return kinds
 
-    async def read_list() -> list[ListChangeKind]:
-        return [change.kind async for change in manager.watch_list()]
+    async def read_both() -> list[list[str]]:
+        both = read(manager.watch(execution.id)), read(manager.watch_list())
+        return await asyncio.gather(*both)
 
     async with asyncio.timeout(30):
-        early = asyncio.gather(read(), read_list())
+        early = asyncio.create_task(read_both())
         await until(lambda: manager.subscribers == 2)
         await manager.close(grace=7)
-        for kinds, list_kinds in (await early, await asyncio.gather(read(), read_list())):
-            assert kinds == ["SNAPSHOT"]
-            assert list_kinds == ["ENTERED", "CAUGHT_UP"]
+        for kinds in (await early, await read_both()):
+            assert kinds == [["SNAPSHOT"], ["ENTERED", "CAUGHT_UP"]]
     assert engine.graces == [7]
     with pytest.raises(Unavailable):
         await start(manager)

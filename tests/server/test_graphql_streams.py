@@ -13,6 +13,7 @@ from server_process import ServerProcess
 EVENTS = "text/event-stream"
 MULTIPART = 'multipart/mixed;boundary="graphql";subscriptionSpec="1.0",application/json'
 PROGRESS = "subscription ($id: ID!) { executionProgress(id: $id) { event sequence status } }"
+LIST = "subscription { executionsChanged { change } }"
 QUERY = "{ server { engine } }"
 
 
@@ -140,6 +141,23 @@ def test_a_server_that_stops_ends_its_streams(
             text += chunk
     assert "FAILED" in text
     assert text.endswith("event: complete\ndata: \n\n" if accept == EVENTS else "--graphql--\r\n")
+    server.process.wait(20)
+
+
+@pytest.mark.parametrize("accept", [EVENTS, MULTIPART])
+def test_a_server_that_stops_interrupts_an_open_list(
+    serve: Callable[..., ServerProcess], accept: str
+) -> None:
+    """The response ends and does not say that the list is complete: a client comes back for it."""
+    server = serve()
+    text = ""
+    with streaming(server, accept, LIST) as response:
+        for chunk in response.iter_text():
+            if "CAUGHT_UP" in chunk:
+                server.process.terminate()
+            text += chunk
+    assert "CAUGHT_UP" in text
+    assert text.endswith("}\n\n" if accept == EVENTS else "}\r\n--graphql")
     server.process.wait(20)
 
 

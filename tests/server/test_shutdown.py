@@ -1,6 +1,7 @@
 """How a server ends: told to, and killed."""
 
 import asyncio
+import json
 import signal
 import time
 from collections.abc import Callable
@@ -11,8 +12,12 @@ import psutil
 import pytest
 from deadlines import eventually
 from doors import GraphQLDoor
+from runcast.server.graphql.socket import PROTOCOL
 from server_process import ServerProcess, all_gone
 from subscriptions import check_progress, connected, until_begun, whole
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
 
 PIPELINES = ("shell", "stubborn", "blocking", "waiting")
 IN_TIME = 10.0
@@ -43,6 +48,25 @@ async def test_told_to_stop(serve: Callable[..., ServerProcess], number: signal.
         assert (last["status"], last["execution"]["endReason"]) == ("FAILED", "SERVER_SHUTDOWN")
         assert last["execution"]["error"]["type"] == "ServerShutdown"
     assert "Traceback" not in server.complained
+
+
+async def test_an_open_list_is_interrupted(serve: Callable[..., ServerProcess]) -> None:
+    """No `complete` before the close code 1012: a client takes it up again after a restart."""
+    server = serve()
+    subscription = {"query": "subscription { executionsChanged { change } }"}
+    async with connect(server.ws_url, subprotocols=[Subprotocol(PROTOCOL)], proxy=None) as socket:
+        await socket.send(json.dumps({"type": "connection_init"}))
+        await socket.send(json.dumps({"type": "subscribe", "id": "1", "payload": subscription}))
+        messages = []
+        with pytest.raises(ConnectionClosed) as closed:
+            async with asyncio.timeout(20):
+                while True:
+                    messages.append(json.loads(await socket.recv()))
+                    if "CAUGHT_UP" in str(messages[-1]):
+                        server.process.terminate()
+    assert [message["type"] for message in messages] == ["connection_ack", "next"]
+    assert closed.value.rcvd is not None and closed.value.rcvd.code == 1012
+    await asyncio.to_thread(server.process.wait, 20)
 
 
 async def test_twice_told(serve: Callable[..., ServerProcess]) -> None:

@@ -2,11 +2,12 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from patience import turns
 from reference import shown
+from runcast.core.errors import Stopping
 from runcast.core.events import Began, StageRetrying, StageStarted
 from runcast.core.filter import EVERYTHING, ExecutionFilter
 from runcast.core.listing import ListChange
@@ -27,8 +28,8 @@ class Reader:
     def __init__(self, manager: ExecutionManager, filter: ExecutionFilter = EVERYTHING) -> None:
         self._manager, self._filter = manager, filter
         self._stream = manager.watch_list(filter)
-        self._asked: asyncio.Task[ListChange | None] | None = None
-        self.ended = False
+        self._asked: asyncio.Task[ListChange] | None = None
+        self.interrupted = False
         self.rows: dict[str, tuple[str, ...]] = {}
         self.counts: Mapping[Status, int] = {}
         self.cursor: str | None = None
@@ -62,15 +63,16 @@ class Reader:
         return self.rows == rows and self.counts == {one: every[one] for one in Status}
 
     async def _read_one(self) -> bool:
-        self._asked = self._asked or asyncio.create_task(anext(self._stream, None))
+        self._asked = self._asked or asyncio.create_task(_next(self._stream))
         await turns(2)
         if not self._asked.done():
             return False
-        change, self._asked = self._asked.result(), None
-        self.ended = change is None
-        if change is not None:
-            self._take(change)
-        return not self.ended
+        asked, self._asked = self._asked, None
+        try:
+            self._take(asked.result())
+        except Stopping:
+            self.interrupted = True
+        return not self.interrupted
 
     def _take(self, change: ListChange) -> None:
         self.told.append(change)
@@ -83,6 +85,10 @@ class Reader:
             self.rows.pop(change.execution.id, None)
         elif change.execution is not None:
             self.rows[change.execution.id] = shown(change.execution)
+
+
+async def _next(stream: AsyncGenerator[ListChange, None]) -> ListChange:
+    return await anext(stream)
 
 
 @asynccontextmanager
