@@ -13,6 +13,7 @@ from .. import __version__
 from ..core.errors import InvalidInput
 from ..resolvers.context import Context
 from .app import create_app
+from .connections import HttpConnection, WebSocketConnection
 from .data import DataInUse, held
 from .settings import Settings
 
@@ -67,6 +68,8 @@ def _serve(settings: Settings, listener: socket.socket) -> None:
     app = create_app(settings)
     config = uvicorn.Config(
         app,
+        http=HttpConnection,
+        ws=WebSocketConnection,
         log_config=None,
         access_log=False,
         server_header=False,
