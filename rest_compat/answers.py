@@ -54,6 +54,11 @@ async def http_error(request: Request, exc: Exception) -> Response:
     return error(message, exc.status_code, headers)
 
 
+async def gone(request: Request, exc: Exception) -> Response:
+    """For a client that went before its request was whole: nobody is there to read it."""
+    return Response(status_code=400)
+
+
 async def internal_error(request: Request, exc: Exception) -> Response:
     """The answer to a bug; the log has the traceback."""
     return error("Internal error", 500)

@@ -8,6 +8,7 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute, Mount, Route, Router, WebSocketRoute
 
 from .. import __version__
@@ -88,6 +89,7 @@ def create_app(settings: Settings) -> Starlette:
         exception_handlers={
             RuncastError: answers.refused,
             HTTPException: answers.http_error,
+            ClientDisconnect: answers.gone,
             Exception: answers.internal_error,
         },
         lifespan=lifespan,

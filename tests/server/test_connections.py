@@ -9,6 +9,7 @@ from unittest.mock import create_autospec
 
 import pytest
 import uvicorn
+from patience import until
 from runcast.server.connections import (
     MOST_ADDRESS_BYTES,
     MOST_FIELDS,
@@ -170,6 +171,8 @@ async def test_a_client_that_sends_half_leaves_no_traceback(server: ServerProces
         async with connected(server.client.base_url.port or 0) as (_, writer):
             writer.write(POST.replace(b"/graphql", path) + b"Content-Length: 50\r\n\r\n{")
             await writer.drain()
+            port = writer.get_extra_info("sockname")[1]
+        await until(lambda port=port: not server.holds(port))
     assert server.client.get("/healthz").status_code == 200
     assert "Traceback" not in server.complained[before:]
 

@@ -80,12 +80,6 @@ async def taken(client: socket.socket, most: int) -> int:
     return size
 
 
-def is_held(server: ServerProcess, client: socket.socket) -> bool:
-    """Whether the server still has its end of the connection."""
-    port = client.getsockname()[1]
-    return any(one.raddr and one.raddr.port == port for one in server.process.net_connections())
-
-
 async def test_who_takes_nothing_is_cut_off(server: ServerProcess, id: str) -> None:
     """After ten seconds, whatever it speaks; nobody else is held up."""
     async with AsyncExitStack() as stack:
@@ -94,9 +88,10 @@ async def test_who_takes_nothing_is_cut_off(server: ServerProcess, id: str) -> N
             await stack.enter_async_context(over_http(server, id, "text/event-stream")),
             await stack.enter_async_context(over_a_socket(server, id)),
         ]
-        assert all(is_held(server, client) for client in clients)
+        ports = [client.getsockname()[1] for client in clients]
+        assert all(map(server.holds, ports))
         assert server.client.get("/api/executions").status_code == 200
-        await until(lambda: not any(is_held(server, client) for client in clients))
+        await until(lambda: not any(map(server.holds, ports)))
     assert "Traceback" not in server.complained
 
 

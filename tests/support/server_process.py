@@ -67,6 +67,10 @@ class ServerProcess:
         self.client = httpx.Client(base_url=self.url, timeout=30, trust_env=False)
         self.client.get("/healthz").raise_for_status()
 
+    def holds(self, port: int) -> bool:
+        """Whether it still has its end of the connection to this port of a client."""
+        return any(one.raddr and one.raddr.port == port for one in self.process.net_connections())
+
     def children(self) -> list[psutil.Process]:
         """Every process that it has started, and those that these have started."""
         return list(self.process.children(recursive=True))
