@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from cachetools import LRUCache
 from graphql import (
+    ASTValidationRule,
     DocumentNode,
     FieldNode,
     GraphQLError,
@@ -69,7 +70,10 @@ class Documents:
     def __init__(self, schema: GraphQLSchema, limits: Limits, *, introspection: bool) -> None:
         self._schema = schema
         self._limits = limits
-        self._introspection = introspection
+        self._hide_suggestions = not introspection
+        self._rules: Collection[type[ASTValidationRule]] = specified_rules
+        if not introspection:
+            self._rules = (*specified_rules, NoSchemaIntrospectionCustomRule)
         self._valid: LRUCache[str, DocumentNode] = LRUCache(CACHED_TOKENS, getsizeof=_size)
 
     def read(self, text: str, operation_name: str | None = None) -> Operation:
@@ -97,7 +101,7 @@ class Documents:
         except GraphQLSyntaxError as error:
             if "Document contains more than" in error.message:
                 raise Refused(refusal(self._limits, "max_tokens", "tokens")) from None
-            raise Refused(_coded(error, "GRAPHQL_PARSE_FAILED")) from None
+            raise Refused(coded(error, "GRAPHQL_PARSE_FAILED")) from None
         except GraphQLError as error:
             raise Refused(error) from None
         return document
@@ -106,17 +110,12 @@ class Documents:
         errors = validate(
             self._schema,
             document,
-            self._rules(),
+            self._rules,
             max_errors=MOST_ERRORS,
-            hide_suggestions=not self._introspection,
+            hide_suggestions=self._hide_suggestions,
         )
         if errors:
-            raise Refused(*(_coded(error, "GRAPHQL_VALIDATION_FAILED") for error in errors))
-
-    def _rules(self) -> Collection[type]:
-        if self._introspection:
-            return specified_rules
-        return (*specified_rules, NoSchemaIntrospectionCustomRule)
+            raise Refused(*(coded(error, "GRAPHQL_VALIDATION_FAILED") for error in errors))
 
 
 def _chosen(document: DocumentNode, name: str | None) -> OperationDefinitionNode:
@@ -136,7 +135,8 @@ def _chosen(document: DocumentNode, name: str | None) -> OperationDefinitionNode
     raise Refused(GraphQLError(message, extensions={"code": "OPERATION_RESOLUTION_FAILURE"}))
 
 
-def _coded(error: GraphQLError, code: str) -> GraphQLError:
+def coded(error: GraphQLError, code: str) -> GraphQLError:
+    """The same error, with this code unless it has one."""
     error.extensions = {"code": code} | (error.extensions or {})
     return error
 

@@ -14,7 +14,7 @@ from graphql import ExecutionResult, GraphQLError, execute, subscribe
 from ..core.errors import RuncastError, Stopping
 from .build import build_schema
 from .context import RequestContext
-from .document import MOST_ERRORS, Documents, Operation, Refused
+from .document import MOST_ERRORS, Documents, Operation, Refused, coded
 from .errors import graphql_error
 from .limits import Limits
 from .measure import check_variables
@@ -143,10 +143,7 @@ def _shown(result: ExecutionResult) -> Result:
 
 
 def _refused(errors: Sequence[GraphQLError], code: str) -> Refused:
-    shown = [_masked(error) for error in errors]
-    for error in shown:
-        error.extensions = {"code": code} | (error.extensions or {})
-    return Refused(*shown)
+    return Refused(*(coded(_masked(error), code) for error in errors))
 
 
 def _masked(error: GraphQLError) -> GraphQLError:

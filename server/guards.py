@@ -12,6 +12,7 @@ from starlette.websockets import WebSocketClose
 
 from ..rest_compat.answers import error
 from .graphql.answers import HttpRefusal, refused
+from .graphql.negotiation import accepted
 from .pages import is_page
 from .playground import FOLDER
 
@@ -127,8 +128,8 @@ def refusal(
 ) -> Response:
     """As the door that was asked for says no: GraphQL and REST spell it differently."""
     if scope["path"] == "/graphql":
-        accept = Headers(scope=scope).get("accept")
-        return refused(HttpRefusal(status, message, headers), accept)
+        refusal = HttpRefusal(status, message, headers)
+        return refused(refusal, accepted(Headers(scope=scope)))
     return error(message, status, headers)
 
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Callable
 from urllib.parse import unquote_to_bytes
 
 from graphql import OperationType
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
@@ -23,6 +23,7 @@ from .negotiation import (
     MANY_RESULTS,
     MULTIPART,
     ONE_RESULT,
+    accepted,
     is_json,
     preferred,
     wants_a_page,
@@ -61,13 +62,11 @@ class GraphQLEndpoint:
         try:
             response = await self._respond(request)
         except HttpRefusal as refusal:
-            response = refused(refusal, _accept(request))
-        except ClientDisconnect:
-            return
+            response = refused(refusal, accepted(request.headers))
         await response(scope, receive, send)
 
     async def _respond(self, request: Request) -> Response:
-        accept = _accept(request)
+        accept = accepted(request.headers)
         if request.method == "OPTIONS":
             return Response(status_code=204, headers={"Allow": METHODS})
         if request.method in READING and wants_a_page(accept):
@@ -156,11 +155,6 @@ def _check_address(request: Request) -> None:
         unquote_to_bytes(request.scope["query_string"]).decode()
     except UnicodeDecodeError:
         raise BadRequest("The address is not UTF-8") from None
-
-
-def _accept(request: Request) -> str | None:
-    """Several lines of a list are one (RFC 9110, section 5.3)."""
-    return ", ".join(request.headers.getlist("accept")) or None
 
 
 def _check_method(request: Request, operation: Operation) -> None:

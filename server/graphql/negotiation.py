@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import mimeparse
+from starlette.datastructures import Headers
 
 RESPONSE_JSON = "application/graphql-response+json"
 JSON = "application/json"
@@ -17,6 +18,11 @@ MANY_RESULTS = (EVENTS, MULTIPART)
 
 MOST_CHARACTERS = 4096
 """Of an Accept header: each media range in it costs as much as a small answer."""
+
+
+def accepted(headers: Headers) -> str | None:
+    """What a client accepts; several lines of a list are one (RFC 9110, section 5.3)."""
+    return ", ".join(headers.getlist("accept")) or None
 
 
 def preferred(offers: Sequence[str], accept: str | None) -> str | None:
