@@ -1,6 +1,6 @@
 // How many run, and what ends: known on every page.
 
-import { ACTIVITY } from "./documents.js";
+import { ACTIVITY, ENDED } from "./documents.js";
 import { word } from "./dom.js";
 import { TERMINAL } from "./filters.js";
 import { duration } from "./format.js";
@@ -11,12 +11,14 @@ const WATCHED = "runcast.watched";
 export class Activity extends EventTarget {
 	running = 0;
 	last = null;
+	#client;
 	#cursor = null;
 	#active = new Set();
 	#watched = new Set(JSON.parse(sessionStorage.getItem(WATCHED) ?? "[]"));
 
 	constructor(client) {
 		super();
+		this.#client = client;
 		const sink = {
 			next: (data) => this.#take(data.executionsChanged),
 			failed: () => {},
@@ -51,6 +53,7 @@ export class Activity extends EventTarget {
 		this.running = counts.RUNNING + counts.CANCELLING;
 		if (change === "RESET") this.#active.clear();
 		if (execution) this.#follow(change, execution);
+		if (change === "CAUGHT_UP") this.#catchUp();
 		this.dispatchEvent(new Event("change"));
 	}
 
@@ -60,10 +63,20 @@ export class Activity extends EventTarget {
 		else if (this.#active.delete(execution.id) && TERMINAL.has(execution.status)) this.#ended(execution);
 	}
 
+	/** What is watched may have ended while this page was closed, or the server down. */
+	#catchUp() {
+		for (const id of this.#watched) if (!this.#active.has(id)) this.#askFor(id).catch(() => {});
+	}
+
+	async #askFor(id) {
+		const { execution } = await this.#client.ask(ENDED, { id });
+		if (this.watches(id) && TERMINAL.has(execution?.status)) this.#notify(execution);
+	}
+
 	#ended(execution) {
 		this.last = execution.status;
 		this.dispatchEvent(new CustomEvent("end", { detail: execution }));
-		if (this.#watched.has(execution.id)) this.#notify(execution);
+		if (this.watches(execution.id)) this.#notify(execution);
 	}
 
 	#notify(execution) {

@@ -1,22 +1,24 @@
 // Every GraphQL document that the dashboard sends.
 
-const BASE = `
-	id pipelineId pipelineName status endReason startTime endTime durationMs currentStage totalStages
-	labels { key value }`;
+const OUTCOME = "id pipelineName status endReason durationMs";
 
-const ROW = `fragment Row on Execution {${BASE}
+const BASE = `${OUTCOME} pipelineId startTime endTime currentStage totalStages labels { key value }`;
+
+const ROW = `fragment Row on Execution {
+	${BASE}
 	inputPreview stages { name status } usage { costUsd }
 }`;
 
 const STAGE = `fragment StageParts on Stage {
-	id index name type status attempt startTime endTime durationMs skipReason model
-	usage { inputTokens outputTokens costUsd } error { type message traceback }
+	id name status attempt startTime endTime durationMs skipReason model
+	usage { inputTokens outputTokens costUsd } error { type message }
 }`;
 
-const STATE = `fragment State on Execution {${BASE}
+const STATE = `fragment State on Execution {
+	${BASE}
 	retryOf error { type message stageId traceback }
 	usage { inputTokens outputTokens costUsd }
-	cancellation { reason requestedAt stoppedAfterMs forced stageId }
+	cancellation { reason requestedAt stoppedAfterMs forced }
 }`;
 
 export const SERVER = `query Server { server { serverTime } }`;
@@ -37,35 +39,36 @@ export const LIST_CHANGES = `subscription ListChanges($filter: ExecutionFilter, 
 
 export const ACTIVITY = `subscription Activity($after: String) {
 	executionsChanged(filter: {status: [QUEUED, RUNNING, CANCELLING]}, after: $after) {
-		change cursor statusCounts { status count }
-		execution { id pipelineName status endReason durationMs }
+		change cursor statusCounts { status count } execution { ${OUTCOME} }
 	}
 }`;
+
+export const ENDED = `query Ended($id: ID!) { execution(id: $id) { ${OUTCOME} } }`;
 
 export const EXECUTION = `query Execution($id: ID!, $limit: Int!) {
 	server { serverTime }
 	execution(id: $id) {
 		...State input output cursor
-		stages { ...StageParts output(limit: $limit) { offset text isFinal truncated } }
+		stages { ...StageParts output(limit: $limit) { offset text truncated } }
 	}
 } ${STATE} ${STAGE}`;
 
 export const OUTPUT_PAGE = `query OutputPage($id: ID!, $offset: Int!, $limit: Int!) {
 	execution(id: $id) {
-		stages { id attempt output(offset: $offset, limit: $limit) { offset text isFinal truncated } }
+		stages { id attempt output(offset: $offset, limit: $limit) { offset text truncated } }
 	}
 }`;
 
 export const PROGRESS = `subscription Progress($id: ID!, $after: String) {
 	executionProgress(id: $id, after: $after, includeOutput: false) {
-		event cursor execution { ...State stages { ...StageParts } }
+		cursor execution { ...State stages { ...StageParts } }
 	}
 } ${STATE} ${STAGE}`;
 
 /** Apart from the state: a stage that writes much must not send the whole state with each piece. */
 export const OUTPUT = `subscription Output($id: ID!, $after: String) {
 	executionProgress(id: $id, after: $after) {
-		event cursor status stage { id attempt } output { offset text isFinal truncated }
+		event cursor status stage { id attempt } output { offset text truncated }
 	}
 }`;
 
@@ -75,14 +78,14 @@ export const PIPELINES = `query Pipelines {
 
 export const START = `mutation Start($pipelineId: ID!, $input: String!, $options: StartOptions) {
 	startExecution(pipelineId: $pipelineId, input: $input, options: $options) {
-		existing execution { id } userErrors { code message path }
+		execution { id } userErrors { code message path }
 	}
 }`;
 
 export const CANCEL = `mutation Cancel($id: ID!, $reason: String, $force: Boolean!) {
-	cancelExecution(id: $id, reason: $reason, force: $force) { cancelled userErrors { code message } }
+	cancelExecution(id: $id, reason: $reason, force: $force) { userErrors { message } }
 }`;
 
 export const RETRY = `mutation Retry($id: ID!, $fromStage: ID) {
-	retryExecution(id: $id, fromStage: $fromStage) { execution { id } userErrors { code message } }
+	retryExecution(id: $id, fromStage: $fromStage) { execution { id } userErrors { message } }
 }`;

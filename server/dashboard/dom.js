@@ -86,7 +86,9 @@ export function icon(status) {
 }
 
 export function statusBadge(status) {
-	return el("span.status", { "data-status": status }, icon(status), el("span", word(status)));
+	const badge = el("span.status");
+	setStatus(badge, status);
+	return badge;
 }
 
 export function setStatus(badge, status) {

@@ -2,17 +2,15 @@
 
 export class EventStreams {
 	name = "server-sent events";
-	#url;
-	#token;
 	#link;
 	#streams = new Map();
+	#post;
 	#ask;
 
 	/** `link` as a Socket's; `ask()` is a small request that shows whether the server answers. */
-	constructor(url, token, link, ask) {
-		this.#url = url;
-		this.#token = token;
+	constructor(link, post, ask) {
 		this.#link = link;
+		this.#post = post;
 		this.#ask = ask;
 		queueMicrotask(() => link.opened());
 	}
@@ -47,10 +45,7 @@ export class EventStreams {
 	}
 
 	async #read(payload, sink, signal) {
-		const headers = { "Content-Type": "application/json", Accept: "text/event-stream" };
-		if (this.#token) headers.Authorization = `Bearer ${this.#token}`;
-		const body = JSON.stringify(payload);
-		const response = await fetch(this.#url, { method: "POST", headers, body, signal });
+		const response = await this.#post(payload, "text/event-stream", signal);
 		if (!response.ok) throw new Error(`status ${response.status}`);
 		const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
 		let rest = "";

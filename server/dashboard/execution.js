@@ -53,8 +53,7 @@ export class ExecutionView {
 		this.#stop();
 	}
 
-	key(event) {
-		const by = { j: 1, ArrowDown: 1, k: -1, ArrowUp: -1 }[event.key];
+	key(event, by) {
 		const inText = event.target.closest?.("pre, .output");
 		if (!this.#execution || (inText && event.key.startsWith("Arrow"))) return false;
 		if (by) this.#move(by);
@@ -88,7 +87,7 @@ export class ExecutionView {
 	}
 
 	#failed(error) {
-		show(this.note, true);
+		show(this.note, !this.#execution);
 		write(this.note, `It could not be loaded: ${error.message}. It is tried again.`);
 		this.#ends.push(this.#app.client.whenLive(() => this.#load()));
 	}

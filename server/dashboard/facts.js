@@ -1,7 +1,8 @@
 // What is known of an execution besides its stages: a list of terms, an error, input and result.
 
 import { addressOf, el, show, word, write } from "./dom.js";
-import { cost, duration, fullMoment, ticking, tokens } from "./format.js";
+import { labelText } from "./filters.js";
+import { cost, duration, elapsed, fullMoment, tokens } from "./format.js";
 import { copy } from "./output.js";
 
 export class Facts {
@@ -23,8 +24,7 @@ export class Facts {
 	}
 
 	tick() {
-		const { endTime, durationMs, startTime } = this.#execution;
-		write(this.elapsed, endTime ? duration(durationMs) : ticking(this.#clock.now() - Date.parse(startTime)));
+		write(this.elapsed, elapsed(this.#execution, this.#clock.now()));
 	}
 
 	#rows(execution) {
@@ -46,9 +46,9 @@ export class Facts {
 
 const described = (value) => (value instanceof Node ? value : el("dd", value));
 
-function labelLink({ key, value }) {
-	const query = new URLSearchParams({ label: `${key}=${value}` });
-	return el("a.label", { href: `/?${query}` }, `${key}=${value}`);
+function labelLink(label) {
+	const said = labelText(label);
+	return el("a.label", { href: `/?${new URLSearchParams({ label: said })}` }, said);
 }
 
 function cancelled({ reason, requestedAt, stoppedAfterMs, forced }) {

@@ -25,14 +25,14 @@ export class Filters {
 	}
 
 	get empty() {
-		return !this.status.size && !this.pipeline && !this.labels.length && !this.text;
+		return !this.search;
 	}
 
 	get search() {
 		const query = new URLSearchParams();
 		if (this.status.size) query.set("status", [...this.status].join(","));
 		if (this.pipeline) query.set("pipeline", this.pipeline);
-		for (const { key, value } of this.labels) query.append("label", `${key}=${value}`);
+		for (const label of this.labels) query.append("label", labelText(label));
 		if (this.text) query.set("text", this.text);
 		return query.size ? `?${query}` : "";
 	}
@@ -52,7 +52,12 @@ export class Filters {
 	}
 }
 
-export function labelOf(text) {
+export const labelText = ({ key, value }) => `${key}=${value}`;
+
+/** Labels that were typed, with commas between them. */
+export const labelsIn = (text) => text.split(",").map(labelOf).filter(Boolean);
+
+function labelOf(text) {
 	const at = text.indexOf("=");
 	return at < 1 ? null : { key: text.slice(0, at).trim(), value: text.slice(at + 1).trim() };
 }
@@ -77,7 +82,7 @@ export class FilterBar {
 		);
 		this.labels = el("input#filter-labels", {
 			placeholder: "label=value", "aria-label": "Labels, as key=value, with commas",
-			value: filters.labels.map(({ key, value }) => `${key}=${value}`).join(", "),
+			value: filters.labels.map(labelText).join(", "),
 			oninput: () => this.#typed(), autocomplete: "off",
 		});
 		this.element = el(
@@ -143,7 +148,7 @@ export class FilterBar {
 		clearTimeout(this.#typing);
 		this.#filters.text = this.text.value.trim();
 		this.#filters.pipeline = this.pipeline.value;
-		this.#filters.labels = this.labels.value.split(",").map(labelOf).filter(Boolean);
+		this.#filters.labels = labelsIn(this.labels.value);
 		this.#changed(this.#filters);
 	}
 }

@@ -16,9 +16,13 @@ export function duration(ms) {
 	return twoUnits(rounded);
 }
 
-export function ticking(ms) {
+function ticking(ms) {
 	return ms < 60_000 ? `${Math.floor(Math.max(0, ms) / 1000)} s` : twoUnits(ms);
 }
+
+/** How long something has taken: to its end, or so far. */
+export const elapsed = ({ startTime, endTime, durationMs }, now) =>
+	endTime ? duration(durationMs) : ticking(now - Date.parse(startTime));
 
 function twoUnits(ms) {
 	const at = UNITS.findIndex(([, size]) => ms >= size);
@@ -35,6 +39,8 @@ export function cost(usage) {
 
 const COUNT = new Intl.NumberFormat("en");
 export const count = (number) => COUNT.format(number);
+
+export const counted = (number, noun) => `${count(number)} ${noun}${number === 1 ? "" : "s"}`;
 
 export function tokens(usage) {
 	if (!usage?.inputTokens && !usage?.outputTokens) return "";

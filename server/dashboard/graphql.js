@@ -38,6 +38,10 @@ export class Client extends EventTarget {
 		return !!this.#token;
 	}
 
+	get #usable() {
+		return ["live", "stale"].includes(this.state.name);
+	}
+
 	start() {
 		setInterval(() => this.#watch(), 1000);
 		document.addEventListener("visibilitychange", () => document.hidden || this.retryNow());
@@ -54,7 +58,7 @@ export class Client extends EventTarget {
 		if (this.state.until || this.state.name === "locked") this.#retry();
 	}
 
-	/** Calls once the connection is live: now, or when it will be. Returns what forgets it. */
+	/** Calls once the connection is live: in a second, or when it will be. Returns what forgets it. */
 	whenLive(run) {
 		const stopper = new AbortController();
 		const look = () => {
@@ -63,7 +67,7 @@ export class Client extends EventTarget {
 			run();
 		};
 		this.addEventListener("state", look, { signal: stopper.signal });
-		queueMicrotask(look);
+		setTimeout(look, 1000);
 		return () => stopper.abort();
 	}
 
@@ -97,11 +101,11 @@ export class Client extends EventTarget {
 		};
 	}
 
-	async #post(payload) {
-		const headers = { "Content-Type": "application/json", Accept: "application/json" };
+	async #post(payload, accept = "application/json", signal = null) {
+		const headers = { "Content-Type": "application/json", Accept: accept };
 		if (this.#token) headers.Authorization = `Bearer ${this.#token}`;
 		try {
-			return await fetch(this.#url, { method: "POST", headers, body: JSON.stringify(payload) });
+			return await fetch(this.#url, { method: "POST", headers, body: JSON.stringify(payload), signal });
 		} catch {
 			throw new Unreachable("The server does not answer");
 		}
@@ -120,7 +124,7 @@ export class Client extends EventTarget {
 	#connect(link) {
 		const canSocket = "WebSocket" in globalThis && this.#socketFailures < SOCKET_TRIES;
 		if (canSocket) return new Socket(this.#url, this.#token, link);
-		return new EventStreams(this.#url, this.#token, link, () => this.ask(SERVER));
+		return new EventStreams(link, (...request) => this.#post(...request), () => this.ask(SERVER));
 	}
 
 	#opened() {
@@ -177,8 +181,7 @@ export class Client extends EventTarget {
 	}
 
 	#send(follow) {
-		const usable = this.state.name === "live" || this.state.name === "stale";
-		if (!usable || follow.sent || !this.#transport) return;
+		if (!this.#usable || follow.sent || !this.#transport) return;
 		follow.sent = true;
 		const payload = { query: follow.query, variables: follow.variables() };
 		this.#transport.subscribe(follow.id, payload, this.#sinkOf(follow));
@@ -203,7 +206,7 @@ export class Client extends EventTarget {
 	}
 
 	#watch() {
-		if (this.state.name !== "live" && this.state.name !== "stale") return;
+		if (!this.#usable) return;
 		const now = Date.now();
 		const waiting = this.#pingedAt > this.heardAt ? now - this.#pingedAt : 0;
 		if (waiting > DEAD_MS) {

@@ -14,6 +14,8 @@ const KEYS = [
 	["Esc", "Close, or leave a field"],
 ];
 
+const STEPS = { j: 1, ArrowDown: 1, k: -1, ArrowUp: -1 };
+
 const isTyping = ({ target }) => !!target.closest?.("input, textarea, select");
 
 export class Keyboard {
@@ -39,7 +41,7 @@ export class Keyboard {
 		else if (event.key === "n") this.#go("/start");
 		else if (event.key === "g") this.#go("/");
 		else if (event.key === "/") this.#search();
-		else return this.#view().key?.(event);
+		else return this.#view().key?.(event, STEPS[event.key]);
 		return true;
 	}
 

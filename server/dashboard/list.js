@@ -3,7 +3,7 @@
 import { LIST, LIST_CHANGES, PIPELINES } from "./documents.js";
 import { el, mark, show, write } from "./dom.js";
 import { FilterBar, Filters, TERMINAL } from "./filters.js";
-import { count } from "./format.js";
+import { counted } from "./format.js";
 import { Row } from "./row.js";
 import { Table } from "./table.js";
 
@@ -32,10 +32,10 @@ export class ListView {
 	constructor({ client, clock }) {
 		this.#client = client;
 		this.bar = new FilterBar(this.#filters, () => this.#changed());
-		this.body = el("div", { role: "rowgroup", class: "rows", id: "rows" });
+		this.body = el("div#rows.rows", { role: "rowgroup" });
 		this.grid = el(
-			"div",
-			{ role: "table", id: "executions", "aria-label": "Executions", "aria-busy": "true" },
+			"div#executions",
+			{ role: "table", "aria-label": "Executions", "aria-busy": "true" },
 			el("div", { role: "rowgroup" }, el("div.head", { role: "row" }, COLUMNS.map((name) => el("div", { role: "columnheader" }, name)))),
 			this.body,
 		);
@@ -57,8 +57,7 @@ export class ListView {
 		this.table.close();
 	}
 
-	key(event) {
-		const by = { j: 1, ArrowDown: 1, k: -1, ArrowUp: -1 }[event.key];
+	key(event, by) {
 		if (by) this.table.move(by);
 		return !!by;
 	}
@@ -157,7 +156,7 @@ export class ListView {
 		mark(this.grid, "aria-rowcount", String(this.#end ? -1 : this.table.size + 1));
 		show(this.grid, this.table.size > 0);
 		show(this.note, !this.table.size || !this.#end);
-		if (this.table.size) write(this.note, `${count(this.table.size)} executions, nothing older.`);
+		if (this.table.size) write(this.note, `${counted(this.table.size, "execution")}, nothing older.`);
 		else this.note.replaceChildren(...(this.#filters.empty ? this.#nothing() : this.#noMatch()));
 	}
 

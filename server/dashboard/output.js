@@ -67,7 +67,7 @@ export class OutputPane {
 			tabindex: "0", role: "log", "aria-live": "off",
 			"aria-labelledby": "output-title", onscroll: () => this.#scrolled(),
 		});
-		this.empty = el("p.dim#output-empty", "Nothing was put out so far.");
+		this.empty = el("p.dim#output-empty", "Nothing was put out.");
 		this.element = el("section.panel#output-panel",
 			el("div.panel-head", this.title, this.size, this.toggle, this.copy), this.scroller, this.empty);
 		this.flush = perFrame(() => this.#flush());
@@ -98,7 +98,6 @@ export class OutputPane {
 	follow(following) {
 		this.following = following;
 		write(this.toggle, following ? "Pause" : "Follow");
-		this.toggle.setAttribute("aria-pressed", String(following));
 		this.toggle.title = following ? "Stop scrolling with the output (f)" : "Scroll with the output (f)";
 		if (following) this.#toEnd();
 	}

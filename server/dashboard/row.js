@@ -1,8 +1,8 @@
 // One execution in the list.
 
 import { addressOf, el, mark, setStatus, statusBadge, word, write } from "./dom.js";
-import { TERMINAL } from "./filters.js";
-import { cost, duration, fullMoment, moment, ticking } from "./format.js";
+import { labelText } from "./filters.js";
+import { cost, counted, elapsed, fullMoment, moment } from "./format.js";
 
 export class Row {
 	#clock;
@@ -20,8 +20,8 @@ export class Row {
 		this.cost = cell("cost");
 		this.started = cell("started");
 		this.element = el(
-			"div",
-			{ role: "row", class: "row", "data-id": item.id },
+			"div.row",
+			{ role: "row", "data-id": item.id },
 			cell("what-status", this.badge),
 			cell("what", el("div.title", this.name, this.labels), this.preview),
 			cell("progress", this.segments, this.stage),
@@ -42,11 +42,7 @@ export class Row {
 	}
 
 	tick() {
-		const { status, durationMs, startTime } = this.#item;
-		const text = TERMINAL.has(status)
-			? duration(durationMs)
-			: ticking(this.#clock.now() - Date.parse(startTime));
-		write(this.elapsed, text);
+		write(this.elapsed, elapsed(this.#item, this.#clock.now()));
 	}
 
 	#writeOnce(item) {
@@ -54,17 +50,17 @@ export class Row {
 		write(this.preview, item.inputPreview.replace(/\s+/g, " ") || "(no input)");
 		write(this.started, moment(item.startTime, this.#clock.now()));
 		this.started.title = fullMoment(item.startTime);
-		this.labels.append(...item.labels.map(({ key, value }) => el("span.label", `${key}=${value}`)));
+		this.labels.append(...item.labels.map((label) => el("span.label", labelText(label))));
 	}
 
 	#writeStages(item) {
 		const { stages, currentStage, totalStages, status } = item;
 		this.#writeSegments(stages);
 		const current = stages[currentStage - 1]?.name ?? "";
-		const place = currentStage ? `${currentStage}/${totalStages}` : `${totalStages} stages`;
+		const place = currentStage ? `${currentStage}/${totalStages}` : counted(totalStages, "stage");
 		const quiet = status === "COMPLETED" || status === "QUEUED" || !current;
 		const end = status === "FAILED" && item.endReason;
-		write(this.stage, [place, quiet ? "" : current, end ? word(end) : ""].filter(Boolean).join(" · "));
+		write(this.stage, [place, !quiet && current, word(end)].filter(Boolean).join(" · "));
 	}
 
 	#writeSegments(stages) {
@@ -73,4 +69,4 @@ export class Row {
 	}
 }
 
-const cell = (name, ...children) => el("div", { role: "cell", class: `cell ${name}` }, children);
+const cell = (name, ...children) => el(`div.${name}`, { role: "cell" }, children);

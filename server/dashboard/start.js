@@ -2,8 +2,8 @@
 
 import { PIPELINES, START } from "./documents.js";
 import { addressOf, el, mark, show, write } from "./dom.js";
-import { labelOf } from "./filters.js";
-import { count } from "./format.js";
+import { labelsIn } from "./filters.js";
+import { count, counted } from "./format.js";
 import { Recent } from "./recent.js";
 
 const MOST_BYTES = 1 << 20;
@@ -22,12 +22,13 @@ export class StartView {
 		this.stages = el("ol#pipeline-stages.stages", { "aria-label": "Stages of the pipeline" });
 		this.input = el("textarea#start-input", { rows: "12", spellcheck: "false", placeholder: "Type or paste the input, or drop a file here", oninput: () => this.#changed() });
 		this.size = el("span.dim#input-size");
-		this.file = el("input#file", { type: "file", class: "unseen", onchange: () => this.#read(this.file.files[0]) });
+		this.file = el("input#file.unseen", { type: "file", onchange: () => this.#read(this.file.files[0]) });
 		this.labels = el("input#labels", { placeholder: "team=search, ticket=42", autocomplete: "off", oninput: () => this.#changed() });
+		this.limit = el("input#time-limit", { type: "number", min: "0.001", max: "2147483", step: "any", placeholder: "The pipeline's own", oninput: () => this.#changed() });
 		this.problem = el("p#start-problem.problem", { role: "alert", hidden: true });
 		this.submit = el("button#start.primary", { type: "submit", disabled: true }, "Start ", el("kbd", "Ctrl Enter"));
 		this.earlier = el("div#recent.recent");
-		this.element = el("form.start", { novalidate: true, onsubmit: (event) => this.#submitted(event) }, this.#left(), this.#right());
+		this.element = el("form.start", { onsubmit: (event) => this.#submitted(event) }, this.#left(), this.#right());
 		this.element.addEventListener("keydown", (event) => this.#pressed(event));
 		this.#takeDrops();
 		this.#load();
@@ -49,6 +50,7 @@ export class StartView {
 				el("label.button", { for: "file" }, "Choose a file"), this.file),
 			this.input,
 			el("label", { for: "labels" }, "Labels"), this.labels,
+			el("label", { for: "time-limit" }, "Time limit in seconds"), this.limit,
 			this.problem,
 			el("div.actions", this.submit),
 			this.earlier);
@@ -79,7 +81,7 @@ export class StartView {
 		const radio = el("input", { type: "radio", name: "pipeline", value: pipeline.id, onchange: () => this.#choose(pipeline) });
 		return el("label.pipeline", { "data-pipeline": pipeline.id }, radio,
 			el("span.pipeline-name", pipeline.name),
-			el("span.dim", `${pipeline.id} · ${pipeline.version} · ${stagesIn(pipeline)}`),
+			el("span.dim", `${pipeline.id} · ${pipeline.version} · ${counted(pipeline.totalStages, "stage")}`),
 			pipeline.description && el("span.description", pipeline.description));
 	}
 
@@ -133,7 +135,9 @@ export class StartView {
 	}
 
 	#pressed(event) {
-		if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) this.#submitted(event);
+		if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+		event.preventDefault();
+		this.element.requestSubmit();
 	}
 
 	async #submitted(event) {
@@ -151,8 +155,9 @@ export class StartView {
 
 	async #start() {
 		this.#key ??= randomKey();
-		const labels = this.labels.value.split(",").map(labelOf).filter(Boolean);
-		const options = { labels, idempotencyKey: this.#key };
+		const labels = labelsIn(this.labels.value);
+		const timeoutMs = Math.round(this.limit.valueAsNumber * 1000) || null;
+		const options = { labels, timeoutMs, idempotencyKey: this.#key };
 		const input = this.input.value;
 		const { startExecution } = await this.#app.client.ask(START, { pipelineId: this.#chosen.id, input, options });
 		const [refusal] = startExecution.userErrors;
@@ -166,8 +171,6 @@ export class StartView {
 		show(this.problem, true);
 	}
 }
-
-const stagesIn = ({ totalStages }) => (totalStages === 1 ? "1 stage" : `${totalStages} stages`);
 
 /** Not `randomUUID`: that is missing where the page comes over plain HTTP from another machine. */
 function randomKey() {

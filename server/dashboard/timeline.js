@@ -1,7 +1,7 @@
 // The stages of an execution along its time.
 
 import { el, mark, setStatus, show, statusBadge, write } from "./dom.js";
-import { cost, duration, ticking, tokens } from "./format.js";
+import { cost, duration, elapsed, tokens } from "./format.js";
 
 const TICKS = 4;
 
@@ -85,15 +85,17 @@ class StageRow {
 	}
 
 	draw({ start, now, end }) {
-		const { startTime, endTime, durationMs } = this.stage;
-		show(this.bar, !!startTime);
-		if (!startTime) return write(this.time, "");
+		const { startTime, endTime } = this.stage;
 		const from = Date.parse(startTime);
+		show(this.bar, from >= start);
+		if (!startTime) return write(this.time, "");
+		// What began before the execution did was run by the one that it repeats.
+		if (from < start) return write(this.time, "taken over");
 		const to = endTime ? Date.parse(endTime) : Math.min(now, end);
 		const percent = (ms) => Math.max(0, Math.min(100, (ms / (end - start)) * 100));
 		this.bar.style.left = `${percent(from - start)}%`;
 		this.bar.style.width = `${percent(to - from)}%`;
-		write(this.time, endTime ? duration(durationMs) : ticking(now - from));
+		write(this.time, elapsed(this.stage, now));
 	}
 
 	#told({ attempt, skipReason, model, usage }) {

@@ -126,3 +126,14 @@ def test_motion_is_reduced_on_demand(visitor: Visitor, server: ServerProcess) ->
     loaded(page)
     endless = "document.getAnimations().filter(one => one.effect.getTiming().iterations > 1).length"
     assert page.evaluate(endless) == 0
+    page.emulate_media(reduced_motion="no-preference")
+    assert page.evaluate(endless) > 0
+
+
+def test_a_short_text_takes_little_room(visitor: Visitor, server: ServerProcess) -> None:
+    """What lies below the screen is as high as it is, so that nothing jumps when it comes."""
+    id = start(server.client, "several-v1", "short")
+    page = visitor.visit(f"{server.url}/executions/{id}", viewport={"width": 360, "height": 400})
+    expect(page.locator("#result")).to_contain_text("SHORT")
+    for panel in ("#result", "#input"):
+        assert page.locator(panel).evaluate("element => element.offsetHeight") < 100

@@ -1,5 +1,6 @@
 """What a person does with an execution on its page."""
 
+import re
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
@@ -7,6 +8,8 @@ import pytest
 from playwright.sync_api import Page, expect
 from server_process import ServerProcess
 from visitor import Visitor, ask, start
+
+TOOK = re.compile(r"^[\d.]+ (ms|s)$")
 
 
 def status_is(page: Page, status: str) -> None:
@@ -72,7 +75,7 @@ def test_force_ends_a_stage_that_will_not(
 def test_retry_from_a_stage_takes_over_what_was_before(
     visitor: Visitor, server: ServerProcess
 ) -> None:
-    """The stage that failed is offered; those before it are not run again."""
+    """The stage that failed is offered; those before it are not run again, and say so."""
     page = opened(visitor, server, "failing")
     status_is(page, "FAILED")
     expect(page.locator("#error")).to_contain_text("cannot make sense of hello")
@@ -86,6 +89,12 @@ def test_retry_from_a_stage_takes_over_what_was_before(
     expect(link).to_have_attribute("href", urlsplit(old).path)
     assert begun(server, page.url, "read") == begun(server, old, "read")
     assert begun(server, page.url, "break") > begun(server, old, "break")
+    taken, ran = (page.locator(f'#timeline li[data-stage="{id}"]') for id in ("read", "break"))
+    expect(taken).to_have_attribute("data-status", "COMPLETED")
+    expect(taken.locator(".time")).to_have_text("taken over")
+    expect(taken.locator(".bar")).to_be_hidden()
+    expect(ran.locator(".time")).to_have_text(TOOK)
+    expect(ran.locator(".bar")).to_be_visible()
 
 
 def test_retry_as_a_whole(visitor: Visitor, server: ServerProcess) -> None:
@@ -100,6 +109,7 @@ def test_retry_as_a_whole(visitor: Visitor, server: ServerProcess) -> None:
     status_is(page, "COMPLETED")
     expect(page.locator("#input")).to_have_text("again")
     expect(page.locator('#timeline li[data-status="COMPLETED"]')).to_have_count(3)
+    expect(page.locator("#timeline .time")).to_have_text([TOOK] * 3)
 
 
 @pytest.mark.parametrize(

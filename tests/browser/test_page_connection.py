@@ -1,16 +1,22 @@
 """The page says how it is connected, and comes back from every break."""
 
+import re
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from deadlines import eventually
 from playwright.sync_api import Page, expect
 from server_process import ServerProcess, serving
-from visitor import Visitor, start
+from visitor import Visitor, ask, cancel, start
 
 # What the browser itself writes on the console while a server is away.
 AWAY = ("net::ERR_", "WebSocket connection to")
+
+TRYING = re.compile(r"^Server stopped, trying in (\d|1[0-5]) s$")
+BROKEN_AND_MENDED = ["reconnecting", "live"]
+KEPT = "query ($id: ID!) { execution(id: $id) { stages { output(limit: 1000000) { text } } } }"
 
 SOCKETS = """
 window.sockets = [];
@@ -29,6 +35,26 @@ window.passTime = ms => { ahead += ms; };
 Date.now = () => now() + ahead;
 const send = WebSocket.prototype.send;
 WebSocket.prototype.send = function (text) { if (!window.silent) send.call(this, text); };
+"""
+
+
+# Every state that the page has said, with the words for it.
+STATES = """
+window.states = [];
+const observer = new MutationObserver(([{ target }]) => {
+    const said = () => document.getElementById("connection-text").textContent;
+    states.push([target.dataset.state, said()]);
+});
+observer.observe(document, { subtree: true, attributeFilter: ["data-state"] });
+"""
+
+TRIES = """
+window.tries = [];
+const { fetch } = window;
+window.fetch = (...given) => {
+    tries.push(performance.now());
+    return fetch(...given);
+};
 """
 
 
@@ -85,6 +111,89 @@ def test_a_killed_server_during_a_run(visitor: Visitor, tmp_path: Path) -> None:
         connection_is(page, "live")
         expect(page.locator("#facts")).to_contain_text("Server restart")
         expect(page.locator("article.execution")).to_have_attribute("data-status", "FAILED")
+
+
+def test_what_a_stop_is_called(visitor: Visitor, tmp_path: Path) -> None:
+    """Reconnecting at first, stopped once nothing answers, live when it is back: nothing missed."""
+    visitor.tolerate(*AWAY)
+    with serving(tmp_path, "--grace", "1") as server:
+        port = port_of(server)
+        page = visitor.visit(server.url, script=STATES)
+        connection_is(page, "live")
+        # Without a farewell: a page cannot know at once whether it is the server or the way to it.
+        server.process.kill()
+        connection_is(page, "stopped")
+    page.context.set_offline(True)
+    with serving(tmp_path, "--port", port) as server:
+        id = start(server.client, "echo", "before the page is back")
+        page.context.set_offline(False)
+        connection_is(page, "live")
+        expect(page.locator(f'.row[data-id="{id}"]')).to_have_attribute("data-status", "COMPLETED")
+    states = dict(page.evaluate("states"))
+    assert list(states) == ["live", "reconnecting", "stopped"]
+    assert states["reconnecting"] == "Reconnecting in 1 s"
+
+
+def test_tries_grow_apart(visitor: Visitor, tmp_path: Path) -> None:
+    """The waits for a stopped server at least double, and the next one is told in seconds."""
+    visitor.tolerate(*AWAY)
+    with serving(tmp_path) as server:
+        page = visitor.visit(server.url, script=TRIES)
+        connection_is(page, "live")
+        page.evaluate("tries.length = 0")
+    eventually(lambda: page.evaluate("tries.length") >= 4)
+    expect(page.locator("#connection-text")).to_have_text(TRYING)
+    waits = [later - earlier for earlier, later in pairwise(page.evaluate("tries"))]
+    # A browser's timer may be early by a little.
+    assert all(wait > 0.9 * least for wait, least in zip(waits, (500, 1000, 2000), strict=False))
+
+
+def test_a_phone_has_room_to_say_it(visitor: Visitor, tmp_path: Path) -> None:
+    """On a narrow screen the words for a stopped server leave the links in one line each."""
+    visitor.tolerate(*AWAY)
+    with serving(tmp_path) as server:
+        page = visitor.visit(server.url, viewport={"width": 360, "height": 740})
+        connection_is(page, "live")
+        links = page.locator("#nav")
+        height = links.evaluate("element => element.offsetHeight")
+    connection_is(page, "stopped")
+    expect(page.locator("#connection-retry")).to_be_visible()
+    assert links.evaluate("element => element.offsetHeight") == height
+    wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    assert page.evaluate(wide) <= 0
+
+
+def test_a_refusal_is_not_asked_again_at_once(visitor: Visitor, server: ServerProcess) -> None:
+    """A list that a server refuses while it is there is asked for again, a second later each."""
+    page = visitor.visit(server.url + "/start", script=TRIES)
+    connection_is(page, "live")
+    page.route("**/graphql", lambda route: route.fulfill(json={"errors": [{"message": "busy"}]}))
+    page.evaluate("tries.length = 0")
+    page.locator("#home").click()
+    expect(page.locator("#list-note")).to_contain_text("could not be loaded: busy")
+    # The list, the pipelines to filter by, and then the list alone.
+    eventually(lambda: page.evaluate("tries.length") >= 4)
+    waits = [later - earlier for earlier, later in pairwise(page.evaluate("tries")[1:])]
+    assert all(wait > 900 for wait in waits)
+    page.unroute("**/graphql")
+    expect(page.locator("#executions")).to_have_attribute("aria-busy", "false")
+
+
+def test_a_break_leaves_no_hole_in_the_output(visitor: Visitor, server: ServerProcess) -> None:
+    """What a stage says while the connection is broken is there afterwards, each line once."""
+    visitor.tolerate(*AWAY)
+    id = start(server.client, "chatty", "20000")
+    page = visitor.visit(f"{server.url}/executions/{id}", script=SOCKETS + STATES)
+    output = page.locator("#output")
+    for known in (100, 400, 700):
+        expect(output).to_contain_text(f"line {known}\n")
+        page.evaluate("states.length = 0; sockets.at(-1).close()")
+        eventually(lambda: page.evaluate("states.map(([name]) => name)") == BROKEN_AND_MENDED)
+    cancel(server.client, id)
+    expect(page.locator("article.execution")).to_have_attribute("data-status", "CANCELLED")
+    kept = ask(server.client, KEPT, id=id)["execution"]["stages"][0]["output"]["text"]
+    eventually(lambda: output.evaluate("element => element.textContent") == kept)
+    assert page.evaluate("sockets.length") == 4
 
 
 def test_what_started_meanwhile_is_there_after_a_break(

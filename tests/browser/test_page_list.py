@@ -51,6 +51,19 @@ def test_a_start_elsewhere_comes_up_by_itself(visitor: Visitor, server: ServerPr
     expect(row(page, id)).to_have_attribute("data-status", "CANCELLED")
 
 
+def test_one_execution_is_counted_as_one(
+    visitor: Visitor, serve: Callable[..., ServerProcess]
+) -> None:
+    """Neither executions nor stages are many when there is one."""
+    server = serve()
+    start(server.client, "echo")
+    page = visitor.visit(server.url)
+    expect(page.locator("#list-note")).to_have_text("1 execution, nothing older.")
+    page.goto(server.url + "/start")
+    expect(page.locator('[data-pipeline="echo"]')).to_contain_text("· 1 stage")
+    expect(page.locator('[data-pipeline="several-v1"]')).to_contain_text("· 3 stages")
+
+
 def test_an_empty_list_says_what_to_do(
     visitor: Visitor, serve: Callable[..., ServerProcess]
 ) -> None:

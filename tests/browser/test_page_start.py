@@ -72,6 +72,34 @@ def test_labels_go_along(visitor: Visitor, server: ServerProcess) -> None:
     expect(page.locator("#facts .label")).to_have_text(["team=search", "ticket=42"])
 
 
+def test_a_time_limit_goes_along(visitor: Visitor, server: ServerProcess) -> None:
+    """A limit that is typed in seconds ends the execution when it is over."""
+    page = visitor.visit(server.url + "/start?pipeline=waiting")
+    page.locator("#start-input").fill("hello")
+    page.locator("#time-limit").fill("1.5")
+    page.locator("#start").click()
+    expect(page.locator("article.execution")).to_have_attribute("data-status", "FAILED")
+    expect(page.locator("#facts")).to_contain_text("Timeout")
+    expect(page.locator("#error")).to_contain_text("longer than 1500 ms")
+
+
+def test_a_limit_that_is_none_starts_nothing(visitor: Visitor, server: ServerProcess) -> None:
+    """Neither the button nor Ctrl+Enter starts anything with a time limit that cannot be."""
+    posts: list[str] = []
+    page = visitor.visit(server.url + "/start?pipeline=echo")
+    page.on("request", lambda request: posts.append(request.post_data or ""))
+    page.locator("#start-input").fill("hello")
+    for limit in ("0", "-1", "2147484"):
+        page.locator("#time-limit").fill(limit)
+        page.locator("#start").click()
+        page.locator("#start-input").press("Control+Enter")
+        expect(page.locator("#time-limit")).to_be_focused()
+    assert not any("startExecution" in post for post in posts)
+    page.locator("#time-limit").fill("")
+    page.locator("#start-input").press("Control+Enter")
+    expect(page.locator("article.execution")).to_have_attribute("data-status", "COMPLETED")
+
+
 def test_a_server_without_pipelines_says_so(
     visitor: Visitor, serve: Callable[..., ServerProcess], tmp_path: Path
 ) -> None:
