@@ -43,7 +43,10 @@ BOMBS = {
     "fields": "{ executions { " + fields("a{n}", 900) + " } }",
     "fields, at the limit": "{ executions { stages { " + fields("a{n}", 490) + " } } }",
     "repeats": "{ executions { " + "stages { id id } " * 160 + "} }",
-    "repeats, at the limit": "{ executions { " + f"stages {{ {'id ' * 15} }} " * 30 + "nope } }",
+    "repeats, at the limit": "{ executions { " + f"stages {{ {'id ' * 2} }} " * 15 + "nope } }",
+    "repeats in a grid": "{ executionsConnection { "
+    + f"nodes {{ {'stages { id } ' * 15} }} " * 15
+    + "} }",
     "output, at the limit": "{ executions { stages { "
     + "output(offset: 1, limit: 2) { text } " * 30
     + "nope } } }",

@@ -21,4 +21,7 @@ class Limits(BaseModel):
     max_directives: Limit = Field(50, description="GraphQL: directives in an operation")
     max_operations: Limit = Field(10, description="GraphQL: operations in a document")
     max_fragments: Limit = Field(30, description="GraphQL: named fragments in a document")
+    max_values: Limit = Field(
+        10_000, description="GraphQL: values in the variables, nested ones too"
+    )
     max_list: Limit = Field(250, description="GraphQL: elements in a list that is an argument")

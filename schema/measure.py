@@ -1,16 +1,17 @@
 """Whether a document keeps to the limits: found in linear time, before anything is validated."""
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from graphql import (
     DocumentNode,
     FieldNode,
+    FloatValueNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
     GraphQLError,
+    IntValueNode,
     ListValueNode,
     Node,
     ObjectValueNode,
@@ -23,6 +24,7 @@ from graphql import (
 from .limits import Limits
 
 LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
+MOST_DIGITS = 400
 MOST_NESTING = 100
 """Selection sets within each other, inline fragments included: beyond it nobody looks."""
 
@@ -51,15 +53,18 @@ def check(document: DocumentNode, limits: Limits) -> None:
     _compare(limits, "max_fragments", len(fragments), "fragments")
     scale = _Scale(fragments, limits)
     for operation in operations:
-        scale.check_lists(operation.variable_definitions or (), "default_value")
+        scale.check_values(operation.variable_definitions or (), "default_value")
         _check_operation(operation, scale.weigh(operation.selection_set), limits)
 
 
 def check_variables(variables: Mapping[str, object] | None, limits: Limits) -> None:
-    """As `check`, for the lists in the variables' values."""
+    """As `check`, for the variables' values and the lists in them."""
     heap: list[object] = [variables]
+    seen = 0
     while heap:
         value = heap.pop()
+        seen += 1
+        _compare(limits, "max_values", seen, "values in the variables")
         if isinstance(value, list):
             _compare(limits, "max_list", len(value), "elements in a list")
             heap += value
@@ -86,11 +91,21 @@ def _compare(limits: Limits, name: str, found: int, noun: str) -> None:
 
 
 @dataclass(slots=True)
+class _Place:
+    """A place in an answer: how many fields of a document fill it, and the places below."""
+
+    fields: int = 0
+    below: "_Places" = field(default_factory=dict)
+
+
+_Places: TypeAlias = dict[str, _Place]
+
+
+@dataclass(slots=True)
 class _Weight:
     """What a selection set holds, its fragments laid out."""
 
-    names: Counter[str] = field(default_factory=Counter)
-    """The fields at its top, and how often each is named."""
+    places: _Places = field(default_factory=dict)
     fields: int = 0
     aliases: int = 0
     directives: int = 0
@@ -98,15 +113,10 @@ class _Weight:
 
     @property
     def roots(self) -> int:
-        return self.names.total()
+        return sum(place.fields for place in self.places.values())
 
-    def take(self, other: "_Weight") -> None:
-        """Adds what is spread here: its fields stand at this level."""
-        self.names.update(other.names)
-        self.take_below(other, 0)
-
-    def take_below(self, other: "_Weight", levels: int = 1) -> None:
-        """Adds what is that many levels further down."""
+    def take(self, other: "_Weight", levels: int = 0) -> None:
+        """Adds what is that many levels further down; all but its places."""
         self.fields += other.fields
         self.aliases += other.aliases
         self.directives += other.directives
@@ -127,35 +137,49 @@ class _Scale:
         weight = _Weight()
         for selection in selections.selections:
             self._add(weight, selection, nesting)
-        # Validation compares each with each: what they select below, too.
-        most = max(weight.names.values(), default=0)
-        _compare(self._limits, "max_repeats", most, "fields of the same name in one place")
+            # Here, too: what is merged must stay small.
+            _compare(self._limits, "max_fields", weight.fields, "fields in an operation")
         return weight
 
     def _add(self, weight: _Weight, selection: SelectionNode, nesting: int) -> None:
         for directive in selection.directives or ():
             weight.directives += 1
-            self.check_lists(directive.arguments or ())
+            self.check_values(directive.arguments or ())
         if isinstance(selection, FieldNode):
             self._add_field(weight, selection, nesting)
         elif isinstance(selection, FragmentSpreadNode):
-            weight.take(self._spread(selection.name.value, nesting))
+            self._take(weight, self._spread(selection.name.value, nesting))
         else:
             inline: SelectionSetNode = selection.selection_set  # type: ignore[attr-defined]
-            weight.take(self.weigh(inline, nesting + 1))
+            self._take(weight, self.weigh(inline, nesting + 1))
 
     def _add_field(self, weight: _Weight, node: FieldNode, nesting: int) -> None:
-        weight.names[(node.alias or node.name).value] += 1
         weight.fields += 1
         weight.aliases += node.alias is not None
-        self.check_lists(node.arguments or ())
+        self.check_values(node.arguments or ())
         below = _Weight()
         if node.selection_set is not None:
             below = self.weigh(node.selection_set, nesting + 1)
         if node.name.value.startswith("__"):
             # Tools need 13 levels there, and graphql-core has a rule of its own for them.
             below.depth = 0
-        weight.take_below(below)
+        weight.take(below, levels=1)
+        self._merge(weight.places, {(node.alias or node.name).value: _Place(1, below.places)})
+
+    def _take(self, weight: _Weight, spread: _Weight) -> None:
+        """Adds what is spread: its fields stand at the same level."""
+        weight.take(spread)
+        self._merge(weight.places, spread.places)
+
+    def _merge(self, places: _Places, others: _Places) -> None:
+        """Validation compares each two fields of a place, wherever they stand in the document."""
+        for name, other in others.items():
+            place = places.setdefault(name, _Place())
+            place.fields += other.fields
+            _compare(
+                self._limits, "max_repeats", place.fields, "fields of the same name in one place"
+            )
+            self._merge(place.below, other.below)
 
     def _spread(self, name: str, nesting: int) -> _Weight:
         if name not in self._weights:
@@ -168,11 +192,15 @@ class _Scale:
                 self._weights[name] = found
         return self._weights[name]
 
-    def check_lists(self, nodes: Iterable[Node], attribute: str = "value") -> None:
-        """Refuses a list that is too long in that attribute of a node."""
+    def check_values(self, nodes: Iterable[Node], attribute: str = "value") -> None:
+        """Refuses a list or a number that is too long in that attribute of a node."""
         for node in _values([getattr(node, attribute) for node in nodes]):
             if isinstance(node, ListValueNode) and len(node.values) > self._limits.max_list:
                 raise refusal(self._limits, "max_list", "elements in a list")
+            if isinstance(node, IntValueNode | FloatValueNode) and len(node.value) > MOST_DIGITS:
+                # Python would tell the client which of its own settings is in the way.
+                long = f"A number can have {MOST_DIGITS} characters"
+                raise GraphQLError(long, node, extensions={"code": LIMIT_EXCEEDED})
 
 
 def _values(heap: list[Node | None]) -> Iterator[Node]:

@@ -47,6 +47,12 @@ CASES = [
         "{ a { " + "b: c " * 30 + "} }",
         "{ a { ...f ... { " + "b " * 16 + "} } } fragment f on Q { " + "b " * 16 + "}",
     ),
+    ("max_repeats", "{ " + "a { b { c } } " * 20 + "}", "{ " + "a { b { c } b { c } } " * 16 + "}"),
+    (
+        "max_repeats",
+        "{ x: a { ...f } y: a { ...f } } fragment f on Q { " + "b { c } " * 30 + "}",
+        "{ x: a { ...f } x: a { ...f } } fragment f on Q { " + "b { c } " * 16 + "}",
+    ),
     ("max_root_fields", "{ " + names(20) + "}", "{ " + names(21) + "}"),
     ("max_root_fields", spread(20, "a"), spread(7, "a b c")),
     ("max_mutations", "mutation { " + names(5) + "}", "mutation { " + names(6) + "}"),
@@ -86,8 +92,25 @@ def test_limit(limit: str, allowed: str, refused: str) -> None:
 
 @pytest.mark.parametrize("limit", Limits.model_fields)
 def test_every_limit_has_a_case(limit: str) -> None:
-    """No limit goes untested; text and tokens: see test_document."""
-    assert limit in ("max_tokens", "max_characters") or limit in {case[0] for case in CASES}
+    """No limit goes untested; text and tokens: see test_document; values: below."""
+    elsewhere = ("max_tokens", "max_characters", "max_values")
+    assert limit in elsewhere or limit in {case[0] for case in CASES}
+
+
+def test_values_of_variables() -> None:
+    """Lists of lists are counted to the last value."""
+    lists = [[{"a": 1}] * 100] * 33
+    check_variables({"v": lists}, Limits())
+    with pytest.raises(GraphQLError, match="--max-values"):
+        check_variables({"v": [*lists, *lists]}, Limits())
+
+
+def test_a_number_that_goes_on_and_on() -> None:
+    """It is refused by its length, before Python is to read it."""
+    check(parse(f"{{ a(b: [{'9' * 400}]) }}"), Limits())
+    for number in ("9" * 401, "1." + "9" * 400):
+        with pytest.raises(GraphQLError, match="A number can have 400 characters"):
+            check(parse(f"{{ a(b: [{{c: {number}}}]) }}"), Limits())
 
 
 def test_doubling_fragments_are_weighed_once() -> None:

@@ -39,6 +39,14 @@ BOMBS = {
     "inline fragments": ("max_depth", "{ " + "... { " * 150 + "__typename" + " }" * 151),
     "fields": ("max_fields", "{ executions { " + fields("a{n}", 900) + " } }"),
     "repeats": ("max_repeats", "{ executions { " + "stages { id id } " * 160 + "} }"),
+    "repeats in a grid": (
+        "max_repeats",
+        "{ executionsConnection { " + f"nodes {{ {'stages { id } ' * 15} }} " * 15 + "} }",
+    ),
+    "repeats below": (
+        "max_repeats",
+        "{ " + f"executions {{ {'stages { id } ' * 12} }} " * 12 + "}",
+    ),
     "fragments that double": ("max_repeats", chain(2, 28)),
     "fragments times fifteen": ("max_repeats", chain(15, 20)),
     "root fields": ("max_root_fields", "{ " + fields("a{n}: __typename", 200) + " }"),
