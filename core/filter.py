@@ -2,21 +2,37 @@
 
 from dataclasses import dataclass, replace
 
+from .errors import InvalidInput
 from .model import Execution, Status
+
+MOST_TEXT = 200
 
 
 @dataclass(frozen=True, slots=True)
 class ExecutionFilter:
-    """Everything that is given must hold; None gives no condition. Times in epoch ms."""
+    """Everything that is given must hold; None gives no condition. Times in epoch ms.
+
+    Raises:
+        InvalidInput: the text is too long.
+    """
 
     status: frozenset[Status] | None = None
     not_status: frozenset[Status] | None = None
     pipeline_id: frozenset[str] | None = None
     labels: tuple[tuple[str, str], ...] = ()
     text: str | None = None
-    """In id, pipeline name or input preview; case-insensitive."""
+    """In id, pipeline name or input preview; case-insensitive, and casefolded here."""
     started_after: int | None = None
     started_before: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.text is None:
+            return
+        if len(self.text) > MOST_TEXT:
+            long = f"text can have {MOST_TEXT} characters, not {len(self.text)}"
+            raise InvalidInput(long, path=["filter", "text"])
+        # Once, and not for each execution that is looked at.
+        object.__setattr__(self, "text", self.text.casefold())
 
     def matches(self, execution: Execution) -> bool:
         return self.admits(execution.status) and self._matches_constants(execution)
@@ -37,13 +53,13 @@ class ExecutionFilter:
             and all(label in execution.labels for label in self.labels)
             and (self.started_after is None or execution.started_at > self.started_after)
             and (self.started_before is None or execution.started_at < self.started_before)
-            and (self.text is None or self._is_said_in(execution))
+            and (self.text is None or _says(execution, self.text))
         )
 
-    def _is_said_in(self, execution: Execution) -> bool:
-        wanted = (self.text or "").casefold()
-        said = (execution.id, execution.pipeline_name, execution.input_preview)
-        return any(wanted in words.casefold() for words in said)
+
+def _says(execution: Execution, text: str) -> bool:
+    said = (execution.id, execution.pipeline_name, execution.input_preview)
+    return any(text in words.casefold() for words in said)
 
 
 EVERYTHING = ExecutionFilter()

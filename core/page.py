@@ -67,7 +67,8 @@ def decode_key(cursor: str, path: str, order: Order) -> Key:
     except (ValueError, TypeError, binascii.Error, RecursionError):
         raise InvalidInput(f"{path}: this is not a cursor of a list", path=[path]) from None
     expected = str if order.field is OrderField.PIPELINE_NAME else (int, float)
-    if not (isinstance(id, str) and isinstance(value, expected)):
+    fits = isinstance(value, expected) and not isinstance(value, bool)
+    if not (isinstance(id, str) and fits and value == value):  # NaN is no place
         raise InvalidInput(f"{path}: a cursor of a list in another order", path=[path])
     return value, id
 

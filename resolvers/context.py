@@ -1,12 +1,13 @@
 """What a use case works with."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..core.clock import Clock
 from ..core.history import History
 from ..core.library import PipelineLibrary
 from ..core.manager import ExecutionManager
+from ..core.pace import Turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,3 +23,4 @@ class Context:
     """The server's environment: which language models are at hand is read from it."""
     debug: bool = False
     """Whether clients may see tracebacks."""
+    turns: Turns = field(default_factory=Turns)

@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Coroutine, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any
 
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -42,8 +43,9 @@ class LiveResponse(Response):
                 "headers": self.raw_headers,
             }
         )
-        await _first_of(self._tell(send), self._beat(send), _gone(receive))
-        await send({"type": "http.response.body", "body": b""})
+        with suppress(ClientDisconnect):
+            await _first_of(self._tell(send), self._beat(send), _gone(receive))
+            await send({"type": "http.response.body", "body": b""})
 
     async def _tell(self, send: Send) -> None:
         async with aclosing(self._chunks) as chunks:
@@ -57,7 +59,11 @@ class LiveResponse(Response):
 
 
 async def _write(send: Send, chunk: bytes) -> None:
-    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    try:
+        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    except RuntimeError:
+        # uvloop's word for a connection that has gone, unnoticed where reading was paused
+        raise ClientDisconnect from None
 
 
 async def _gone(receive: Receive) -> None:

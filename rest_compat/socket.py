@@ -19,7 +19,6 @@ from .news import COMPLETED, News, news
 
 MOST_SUBSCRIPTIONS = 100
 MOST_ID_CHARACTERS = 200
-MESSAGES_PER_TURN = 20
 KEPT_SECONDS = 5.0
 """How long `execution:completed` waits for the disk at most."""
 
@@ -68,13 +67,10 @@ class _Conversation:
 
     async def listen(self) -> None:
         """Until the client goes."""
-        number = 0
         while (message := await self._socket.receive())["type"] != "websocket.disconnect":
-            number += 1
             await self._answer(message.get("text") or message.get("bytes") or "")
-            if number % MESSAGES_PER_TURN == 0:
-                # Neither receiving nor sending yields while there is something to receive.
-                await asyncio.sleep(0)
+            # Neither receiving nor sending yields while there is something to receive.
+            await self._ctx.turns.take()
 
     def leave(self) -> None:
         """Nothing is followed any more; what is followed runs on."""

@@ -3,6 +3,7 @@
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
+from .executor import Executor
 from .mutation import Mutation
 from .query import Query
 from .scalars import SCALARS
@@ -15,5 +16,6 @@ def build_schema() -> strawberry.Schema:
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
+        execution_context_class=Executor,
         config=StrawberryConfig(scalar_map=SCALARS),
     )

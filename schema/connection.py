@@ -5,8 +5,10 @@ from typing import Self
 
 import strawberry
 
+from ..core import model
 from ..core.model import Status
 from ..resolvers.executions import ExecutionPage
+from .context import Info
 from .enums import ExecutionStatus
 from .execution import Execution
 from .paced import paced
@@ -30,6 +32,11 @@ class PageInfo:
 class ExecutionEdge:
     cursor: str = strawberry.field(description="Its place in the list, for `after` and `before`.")
     node: Execution = strawberry.field(description="The execution.")
+
+    @classmethod
+    def of(cls, item: tuple[str, model.Execution]) -> Self:
+        cursor, execution = item
+        return cls(cursor=cursor, node=Execution.of(execution))
 
 
 @strawberry.type(description="How many executions have a status.")
@@ -60,19 +67,16 @@ class ExecutionConnection:
     )
 
     @classmethod
-    def of(cls, found: ExecutionPage) -> Self:
-        edges = [
-            ExecutionEdge(cursor=cursor, node=Execution.of(execution))
-            for cursor, execution in found.page.items
-        ]
+    def of(cls, info: Info, found: ExecutionPage) -> Self:
+        items = found.page.items
         return cls(
-            edges=paced(edges),
-            nodes=paced(edge.node for edge in edges),
+            edges=paced(info, items, ExecutionEdge.of),
+            nodes=paced(info, [execution for _, execution in items], Execution.of),
             page_info=PageInfo(
                 has_next_page=found.page.has_next,
                 has_previous_page=found.page.has_previous,
-                start_cursor=edges[0].cursor if edges else None,
-                end_cursor=edges[-1].cursor if edges else None,
+                start_cursor=items[0][0] if items else None,
+                end_cursor=items[-1][0] if items else None,
             ),
             total_count=found.total,
             status_counts=StatusCount.all(found.counts),

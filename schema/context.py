@@ -1,22 +1,38 @@
 """What the resolvers of the schema find in `info.context`."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from strawberry.types import Info as StrawberryInfo
 
 from ..resolvers.context import Context
+from .limits import Limits
+from .measure import refusal
 
 
 @dataclass(slots=True)
 class RequestContext:
-    """One for each request, or for each socket."""
+    """One for each operation."""
 
     ctx: Context
-    authorization: str | None = None
-    """The header of that name."""
-    connection_params: dict[str, object] = field(default_factory=dict)
-    """The payload of a socket's `connection_init`; Strawberry puts it here."""
+    limits: Limits
+    _text: int = 0
+
+    def begin(self) -> None:
+        """Another answer of the same operation begins."""
+        self._text = 0
+
+    def add(self, text: str) -> str:
+        """Text of any size that the answer is to hold; the same text.
+
+        Raises:
+            GraphQLError: it would be too much.
+        """
+        self._text += len(text)
+        if self._text > self.limits.max_text:
+            noun = "characters of inputs and outputs: ask for fewer executions, or pieces of output"
+            raise refusal(self.limits, "max_text", noun, "The answer would have")
+        return text
 
 
 Info: TypeAlias = StrawberryInfo[RequestContext, None]

@@ -8,9 +8,12 @@ from graphql import (
     ASTValidationRule,
     DocumentNode,
     FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
     GraphQLError,
     GraphQLSchema,
     GraphQLSyntaxError,
+    InlineFragmentNode,
     NoSchemaIntrospectionCustomRule,
     OperationDefinitionNode,
     OperationType,
@@ -20,13 +23,13 @@ from graphql import (
 )
 
 from .limits import Limits
-from .measure import check, refusal
+from .measure import LIMIT_EXCEEDED, check, refusal
 
 MOST_ERRORS = 5
 CACHED_TOKENS = 50_000
 """What the cache holds; a token with its node takes about 1 KB of memory."""
 CHARACTERS_A_TOKEN = 64
-INTROSPECTION = ("__schema", "__type", "__typename")
+INTROSPECTION = ("__schema", "__type")
 
 
 class Refused(Exception):
@@ -52,13 +55,8 @@ class Operation:
     def name(self) -> str | None:
         return None if self.definition.name is None else self.definition.name.value
 
-    @property
-    def asks_only_about_the_schema(self) -> bool:
-        """Whether it needs nothing but the schema to be answered."""
-        return all(
-            isinstance(field, FieldNode) and field.name.value in INTROSPECTION
-            for field in self.definition.selection_set.selections
-        )
+    asks_about_the_schema: bool
+    """It needs nothing but the schema to be answered."""
 
 
 class Documents:
@@ -88,7 +86,8 @@ class Documents:
             self._validate(document)
             if _size(document) <= CACHED_TOKENS:
                 self._valid[text] = document
-        return Operation(document, _chosen(document, operation_name))
+        definition = _chosen(document, operation_name)
+        return Operation(document, definition, _asks_about_the_schema(document, definition))
 
     def _parsed(self, text: str) -> DocumentNode:
         limit = self._limits.max_tokens
@@ -133,6 +132,36 @@ def _chosen(document: DocumentNode, name: str | None) -> OperationDefinitionNode
     else:
         message = "There is no operation in the document"
     raise Refused(GraphQLError(message, extensions={"code": "OPERATION_RESOLUTION_FAILURE"}))
+
+
+def _asks_about_the_schema(document: DocumentNode, definition: OperationDefinitionNode) -> bool:
+    asked = _root_fields(document, definition)
+    if not asked.isdisjoint(INTROSPECTION) and not asked <= {*INTROSPECTION, "__typename"}:
+        # What the schema answers cannot be interrupted, and may take 100 ms.
+        message = f"Ask for {' and '.join(INTROSPECTION)} in an operation of their own"
+        raise Refused(GraphQLError(message, extensions={"code": LIMIT_EXCEEDED}))
+    return not asked.isdisjoint(INTROSPECTION)
+
+
+def _root_fields(document: DocumentNode, definition: OperationDefinitionNode) -> set[str]:
+    """The names of the fields at the top, those in fragments too."""
+    fragments = {
+        one.name.value: one
+        for one in document.definitions
+        if isinstance(one, FragmentDefinitionNode)
+    }
+    names, heap = set[str](), [*definition.selection_set.selections]
+    while heap:
+        selection = heap.pop()
+        if isinstance(selection, FieldNode):
+            names.add(selection.name.value)
+        elif isinstance(selection, InlineFragmentNode):
+            heap += selection.selection_set.selections
+        elif isinstance(selection, FragmentSpreadNode):
+            # Once is enough.
+            fragment = fragments.pop(selection.name.value, None)
+            heap += [] if fragment is None else fragment.selection_set.selections
+    return names
 
 
 def coded(error: GraphQLError, code: str) -> GraphQLError:

@@ -3,15 +3,18 @@
 import asyncio
 import logging
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from inspect import isawaitable
 from typing import Any, TypeAlias, cast
 
 from graphql import ExecutionResult, GraphQLError, execute, subscribe
 
 from ..core.errors import RuncastError, Stopping
+from ..resolvers.context import Context
 from .build import build_schema
 from .context import RequestContext
 from .document import MOST_ERRORS, Documents, Operation, Refused, coded
@@ -59,24 +62,23 @@ class ExecutableSchema:
         self._executor = schema.execution_context_class
         self._limits = limits
         self._introspection = introspection
+        self._thread = ThreadPoolExecutor(1, "runcast schema")
         self._documents = Documents(self._schema, limits, introspection=introspection)
 
     def read(self, text: str, operation_name: str | None = None) -> Operation:
         """See `Documents.read`."""
         return self._documents.read(text, operation_name)
 
-    async def execute(
-        self, operation: Operation, variables: Variables, context: RequestContext
-    ) -> Result:
+    async def execute(self, operation: Operation, variables: Variables, ctx: Context) -> Result:
         """Runs a query or a mutation.
 
         Raises:
             Refused: the variables do not fit.
         """
+        context = RequestContext(ctx, self._limits)
         arguments = self._arguments(operation, variables, context)
-        if operation.asks_only_about_the_schema:
-            # It may take 100 ms, and can do so anywhere.
-            found: Any = await asyncio.to_thread(execute, **arguments)
+        if operation.asks_about_the_schema:
+            found: Any = await self._in_thread(partial(execute, **arguments))
         else:
             found = execute(**arguments)
         result: ExecutionResult = await found if isawaitable(found) else found
@@ -85,7 +87,7 @@ class ExecutableSchema:
         return _shown(result)
 
     async def subscribe(
-        self, operation: Operation, variables: Variables, context: RequestContext
+        self, operation: Operation, variables: Variables, ctx: Context
     ) -> AsyncGenerator[Result, None]:
         """Begins a subscription; the generator gives its results, and is to be closed.
 
@@ -93,11 +95,16 @@ class ExecutableSchema:
             Refused: the variables do not fit, or the resolver refused; from the generator too.
             Interrupted: from the generator.
         """
+        context = RequestContext(ctx, self._limits)
         found: Any = subscribe(**self._arguments(operation, variables, context))
         source = await found if isawaitable(found) else found
         if isinstance(source, ExecutionResult):
             raise _refused(source.errors or [], "BAD_USER_INPUT")
-        return _results(source)
+        return _results(source, context)
+
+    async def _in_thread(self, work: Callable[[], Any]) -> Any:
+        """Questions about the schema may take 100 ms, and can be answered anywhere: one by one."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     def _arguments(
         self, operation: Operation, variables: Variables, context: RequestContext
@@ -123,11 +130,14 @@ def formatted_errors(errors: Sequence[GraphQLError]) -> list[Formatted]:
     return [cast("Formatted", error.formatted) for error in errors]
 
 
-async def _results(source: AsyncIterator[ExecutionResult]) -> AsyncGenerator[Result, None]:
+async def _results(
+    source: AsyncIterator[ExecutionResult], context: RequestContext
+) -> AsyncGenerator[Result, None]:
     try:
         async with aclosing(cast("AsyncGenerator[ExecutionResult, None]", source)) as results:
             async for result in results:
                 yield _shown(result)
+                context.begin()
     except Stopping:
         raise Interrupted from None
     except RuncastError as error:

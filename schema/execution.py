@@ -9,6 +9,7 @@ from ..core import model
 from .context import Info
 from .enums import EndReason, ExecutionStatus
 from .node import Node
+from .paced import paced
 from .scalars import JSON, DateTime
 from .stage import ExecutionError, Stage, Usage
 
@@ -65,19 +66,26 @@ class Execution(Node):
     input_preview: str = strawberry.field(
         description="The first 100 characters of the input at most, never half a character."
     )
-    input: str = strawberry.field(description="The whole input, without white space around it.")
+
+    @strawberry.field(description="The whole input, without white space around it.")
+    def input(self, info: Info) -> str:
+        return info.context.add(self.core.input)
 
     @strawberry.field(description="What its starter has put on it.")
     def labels(self) -> list[Label]:
         return [Label(key=key, value=value) for key, value in self.core.labels]
 
     @strawberry.field(description="All stages of the pipeline, in order.")
-    def stages(self) -> list[Stage]:
-        return [Stage.of(stage, index) for index, stage in enumerate(self.core.stages)]
+    def stages(self, info: Info) -> list[Stage]:
+        stages = self.core.stages
+        return paced(info, range(len(stages)), lambda index: Stage.of(stages[index], index))
 
     @strawberry.field(description="What the last completed stage came to; null until it has ended.")
-    def output(self) -> JSON | None:
-        return None if self.core.output is None else JSON(self.core.output)
+    def output(self, info: Info) -> JSON | None:
+        if self.core.output is None:
+            return None
+        info.context.add(str(self.core.output))
+        return JSON(self.core.output)
 
     @strawberry.field(description="What went wrong; null if nothing did.")
     def error(self, info: Info) -> ExecutionError | None:
@@ -124,7 +132,6 @@ class Execution(Node):
             current_stage=execution.current_stage,
             total_stages=execution.total_stages,
             input_preview=execution.input_preview,
-            input=execution.input,
             retry_of=None if retry_of is None else ID(retry_of),
             sequence=execution.sequence,
         )

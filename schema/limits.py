@@ -21,6 +21,9 @@ class Limits(BaseModel):
     max_directives: Limit = Field(50, description="GraphQL: directives in an operation")
     max_operations: Limit = Field(10, description="GraphQL: operations in a document")
     max_fragments: Limit = Field(30, description="GraphQL: named fragments in a document")
+    max_text: Annotated[int, Field(ge=1)] = Field(
+        32 << 20, description="GraphQL: characters of inputs and outputs in an answer"
+    )
     max_values: Limit = Field(
         10_000, description="GraphQL: values in the variables, nested ones too"
     )

@@ -31,12 +31,11 @@ MOST_NESTING = 100
 Definition = TypeVar("Definition", bound=Node)
 
 
-def refusal(limits: Limits, name: str, noun: str) -> GraphQLError:
+def refusal(limits: Limits, name: str, noun: str, what: str = "The document has") -> GraphQLError:
     """The error for the limit of that name."""
     flag = f"--{name.replace('_', '-')}"
     return GraphQLError(
-        f"The document has more than {getattr(limits, name)} {noun}; "
-        f"the server's limit is set with {flag}",
+        f"{what} more than {getattr(limits, name)} {noun}; the server's limit is set with {flag}",
         extensions={"code": LIMIT_EXCEEDED, "limit": name},
     )
 

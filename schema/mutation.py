@@ -16,9 +16,10 @@ from ..resolvers.executions import (
     start_execution,
 )
 from .context import Info
-from .errors import UserError
+from .errors import UserError, refusals
 from .execution import Execution
 from .inputs import ExecutionFilter, StartOptions, filter_of, given, labels_of
+from .paced import paced
 
 argument = strawberry.argument
 
@@ -73,6 +74,14 @@ class CancelExecutionsPayload:
     )
     cancelled: int = strawberry.field(description="How many of them this call has had stopped.")
     results: list[CancelExecutionPayload] = strawberry.field(description="One for each of them.")
+
+    @classmethod
+    def of(cls, info: Info, results: list[Cancelled]) -> Self:
+        return cls(
+            matched=len(results),
+            cancelled=sum(result.accepted for result in results),
+            results=paced(info, results, CancelExecutionPayload.of),
+        )
 
 
 @strawberry.type(description="What can be done.")
@@ -129,15 +138,10 @@ class Mutation:
         ] = UNSET,
         dry_run: Annotated[bool, argument(description="Only tell which ones it would be.")] = False,
     ) -> CancelExecutionsPayload:
-        results = await cancel_executions(
-            info.context.ctx, filter_of(filter), given(reason), dry_run=dry_run
-        )
-        payloads = [CancelExecutionPayload.of(result) for result in results]
-        return CancelExecutionsPayload(
-            matched=len(payloads),
-            cancelled=sum(payload.cancelled for payload in payloads),
-            results=payloads,
-        )
+        with refusals():
+            wanted = filter_of(filter)
+        found = await cancel_executions(info.context.ctx, wanted, given(reason), dry_run=dry_run)
+        return CancelExecutionsPayload.of(info, found)
 
     @strawberry.mutation(
         description="Starts a new execution with the same input; with fromStage, the outputs of "

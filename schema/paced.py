@@ -1,33 +1,37 @@
 """Lists that let others have their turn while they are answered."""
 
-import asyncio
-import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Generic, TypeVar, cast
 
+from ..core.pace import Turns
+from .context import Info
+
 Item = TypeVar("Item")
+Shown = TypeVar("Shown")
 
-TURN_SECONDS = 0.01
+FEW = 20
+"""So many items take too little time to be worth a pause between them."""
 
 
-class Paced(Generic[Item]):
+class Paced(Generic[Item, Shown]):
     """Items for graphql-core, which completes each as it comes: no list holds up the event loop.
 
     May be read more than once: a client can ask for the same field under two names.
     """
 
-    def __init__(self, items: Iterable[Item]) -> None:
-        self._items = tuple(items)
+    def __init__(self, turns: Turns, items: Sequence[Item], shown: Callable[[Item], Shown]) -> None:
+        self._turns = turns
+        self._items = items
+        self._shown = shown
 
-    async def __aiter__(self) -> AsyncIterator[Item]:
-        began = time.perf_counter()
+    async def __aiter__(self) -> AsyncIterator[Shown]:
         for item in self._items:
-            yield item
-            if time.perf_counter() - began > TURN_SECONDS:
-                await asyncio.sleep(0)
-                began = time.perf_counter()
+            await self._turns.take()
+            yield self._shown(item)
 
 
-def paced(items: Iterable[Item]) -> list[Item]:
-    """The items, to be returned by a resolver; to the schema's types it is a list like any."""
-    return cast("list[Item]", Paced(items))
+def paced(info: Info, items: Sequence[Item], shown: Callable[[Item], Shown]) -> list[Shown]:
+    """What a resolver returns for the items; to the schema's types it is a list like any."""
+    if len(items) <= FEW:
+        return [shown(item) for item in items]
+    return cast("list[Shown]", Paced(info.context.ctx.turns, items, shown))

@@ -43,7 +43,7 @@ class Query:
         description="Running and recently ended executions (ended at most 5 minutes ago), "
         "newest first."
     )
-    def executions(
+    async def executions(
         self,
         info: Info,
         status: Annotated[
@@ -56,9 +56,10 @@ class Query:
             int | None, argument(description="At most this many; up to 10000.")
         ] = UNSET,
     ) -> list[Execution]:
+        await info.context.ctx.turns.take()
         with refusals():
             found = list_executions(info.context.ctx, filter_of(filter, status), given(limit))
-        return paced(Execution.of(execution) for execution in found)
+        return paced(info, found, Execution.of)
 
     @strawberry.field(
         description="Active executions and, with includeHistory, all that the history still "
@@ -91,6 +92,7 @@ class Query:
     ) -> ExecutionConnection:
         order = given(order_by) or ExecutionOrder()
         request = PageRequest(given(first), given(after), given(last), given(before))
+        await info.context.ctx.turns.take()
         with refusals():
             found = await page_executions(
                 info.context.ctx,
@@ -99,7 +101,7 @@ class Query:
                 request,
                 include_history=include_history,
             )
-        return ExecutionConnection.of(found)
+        return ExecutionConnection.of(info, found)
 
     @strawberry.field(description="One execution; null if there is none of that id.")
     async def execution(
@@ -140,6 +142,7 @@ class Query:
 
 
 async def _execution(info: Info, id: str) -> Execution | None:
+    await info.context.ctx.turns.take()
     try:
         return Execution.of(await get_execution(info.context.ctx, id))
     except NotFound:

@@ -108,6 +108,7 @@ class Stage:
     @strawberry.field(description="The text that it has put out so far, or a part of it.")
     def output(
         self,
+        info: Info,
         offset: Annotated[
             int, strawberry.argument(description="Where to begin, in characters.")
         ] = 0,
@@ -119,7 +120,8 @@ class Stage:
         with refusals():
             _check_bounds("offset", offset, 2**31 - 1)
             _check_bounds("limit", limit, MAX_OUTPUT_CHARACTERS)
-        return StageOutput.of(self.core, offset, self.core.output.text(offset, limit))
+        text = info.context.add(self.core.output.text(offset, limit))
+        return StageOutput.of(self.core, offset, text)
 
     @strawberry.field(
         description="What went wrong: in the end, or in an attempt that is made again."

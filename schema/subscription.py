@@ -157,6 +157,8 @@ async def _progress(
     async with aclosing(changes):
         async for change in changes:
             if include_output or change.kind is not ChangeKind.OUTPUT:
+                # Before each: what one change costs is spent when graphql-core has it.
+                await ctx.turns.take()
                 yield ExecutionProgress.of(change, ctx.manager.cursor(change.execution))
 
 
@@ -165,4 +167,5 @@ async def _list_changes(
 ) -> AsyncGenerator[ExecutionsChange, None]:
     async with aclosing(changes):
         async for change in changes:
+            await ctx.turns.take()
             yield ExecutionsChange.of(change, ctx.manager.list_cursor(change.version))

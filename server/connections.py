@@ -6,6 +6,7 @@ Of uvicorn's classes, methods are overridden that asyncio or the parser calls, a
 
 import asyncio
 import logging
+import re
 from enum import StrEnum
 from http import HTTPStatus
 from typing import ClassVar
@@ -19,6 +20,7 @@ from .guards import refusal
 MOST_ADDRESS_BYTES = 16 << 10
 MOST_HEAD_BYTES = 32 << 10
 MOST_FIELDS = 100
+UPGRADE = re.compile(rb"\r\nupgrade:(?!\s*websocket\s*\r)", re.IGNORECASE)
 
 logger = logging.getLogger("runcast.connections")
 
@@ -105,7 +107,7 @@ class HttpConnection(ReaderDeadline, HttpToolsProtocol):
         # Behind a request that is whole, whatever comes begins the next one.
         self._awaited = self._awaited or Part.HEAD
         self._unfinished += len(data)
-        super().data_received(data)
+        super().data_received(_without_upgrade(data) if self._awaited is Part.HEAD else data)
         if self._awaited is Part.HEAD and self._unfinished > MOST_ADDRESS_BYTES + MOST_HEAD_BYTES:
             self._refuse(_too_large_a_head())
         self._time()
@@ -172,6 +174,16 @@ class HttpConnection(ReaderDeadline, HttpToolsProtocol):
         if cycle is None or cycle.response_complete:
             return False
         return cycle.response_started or self._awaited is Part.HEAD
+
+
+def _without_upgrade(data: bytes) -> bytes:
+    """The head without a wish for a protocol that we do not speak, such as h2c.
+
+    A server may pass it over (RFC 9110, section 7.8), which the parser does not: it would stop
+    before the body. Java's HTTP client sends it with every first request.
+    """
+    head, end, body = data.partition(b"\r\n\r\n")
+    return UPGRADE.sub(b"\r\nx-upgrade:", head + end[:2]) + end[2:] + body
 
 
 def _too_large_a_head() -> HttpRefusal:

@@ -98,7 +98,9 @@ class Doorkeeper:
             await refusal(scope, message, status, challenge)(scope, receive, send)
 
     def _reason_to_refuse(self, scope: Scope, headers: Headers) -> tuple[str, int] | None:
-        host = headers.get("host", "")
+        if len(headers.getlist("host")) != 1:
+            return "A request must have one Host header", 400
+        host = headers["host"]
         if self._hosts is not None and _name(host) not in self._hosts:
             return f"This server does not answer to the name {host!r}", 403
         origin = headers.get("origin")

@@ -128,7 +128,7 @@ def conditions(filter: ExecutionFilter) -> Iterator[ColumnElement[bool]]:
     if filter.started_before is not None:
         yield COLUMNS.started_at < filter.started_before
     if filter.text is not None:
-        yield func.instr(COLUMNS.said, utf8(filter.text.casefold())) > 0
+        yield func.instr(COLUMNS.said, utf8(filter.text)) > 0
 
 
 def listed(ids: Iterable[str]) -> Select[tuple[bytes]]:

@@ -11,17 +11,14 @@ from starlette.websockets import WebSocket
 
 from ...resolvers.context import Context
 from ...rest_compat.live import LiveResponse
-from ...schema.context import RequestContext
 from ...schema.document import Operation, Refused
 from ...schema.executable import ExecutableSchema, Formatted, log_failure
 from ..asset import Asset
 from . import streams
 from .answers import HttpRefusal, answer, refused
 from .negotiation import (
-    EVENTS,
     JSON,
     MANY_RESULTS,
-    MULTIPART,
     ONE_RESULT,
     accepted,
     is_json,
@@ -74,7 +71,7 @@ class GraphQLEndpoint:
             page.headers["Vary"] = "Accept"
             return page
         asked = await _asked(request)
-        if preferred((*ONE_RESULT, MULTIPART), accept) is None:
+        if preferred(ONE_RESULT, accept) is None:
             raise HttpRefusal(406, f"Nothing that Accept allows can be answered; send {JSON}")
         try:
             return await self._run(request, asked, accept)
@@ -90,7 +87,7 @@ class GraphQLEndpoint:
         _check_method(request, operation)
         if operation.kind is OperationType.SUBSCRIPTION:
             return await self._subscribe(operation, asked, accept)
-        result = await self._schema.execute(operation, asked.variables, RequestContext(self._ctx))
+        result = await self._schema.execute(operation, asked.variables, self._ctx)
         return self._one_result(result.formatted, accept)
 
     async def _subscribe(
@@ -102,19 +99,15 @@ class GraphQLEndpoint:
         if media_type is None:
             raise HttpRefusal(400, NO_STREAM)
         try:
-            results = await self._schema.subscribe(
-                operation, asked.variables, RequestContext(self._ctx)
-            )
+            results = await self._schema.subscribe(operation, asked.variables, self._ctx)
         except Refused as error:
             return self._stream(media_type, streams.once(streams.refusal(error)))
         return self._stream(media_type, streams.formatted(results))
 
     def _one_result(self, content: Formatted, accept: str | None, status: int = 200) -> Response:
-        media_type = preferred(ONE_RESULT, accept)
-        if media_type == EVENTS:
-            return self._stream(EVENTS, streams.once(content))
-        if media_type is None:
-            media_type = JSON
+        media_type = preferred(ONE_RESULT, accept) or JSON
+        if media_type in MANY_RESULTS:
+            return self._stream(media_type, streams.once(content))
         return answer(content, media_type, 200 if media_type == JSON else status)
 
     def _stream(self, media_type: str, results: AsyncGenerator[Formatted, None]) -> LiveResponse:

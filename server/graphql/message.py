@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 
 import orjson
 
-from .request import BadRequest, GraphQLRequest
+from .request import BadRequest, GraphQLRequest, read_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ def read_message(text: str) -> Message:
         BadRequest: it is none; what the socket is closed with 4400 for.
     """
     try:
-        content = orjson.loads(text)
+        content = read_json(text)
     except orjson.JSONDecodeError:
         raise BadRequest("A message must be JSON") from None
     if not isinstance(content, dict):

@@ -11,7 +11,7 @@ EVENTS = "text/event-stream"
 MULTIPART = "multipart/mixed"
 HTML = "text/html"
 
-ONE_RESULT = (JSON, EVENTS)
+ONE_RESULT = (JSON, EVENTS, MULTIPART)
 """What an operation with one result can be answered in, best first."""
 MANY_RESULTS = (EVENTS, MULTIPART)
 """What a subscription can be answered in, best first."""
@@ -36,15 +36,20 @@ def preferred(offers: Sequence[str], accept: str | None) -> str | None:
         return None
     if not accept.strip():
         return offers[0]
-    if JSON in offers and RESPONSE_JSON in accept:
-        offers = (RESPONSE_JSON, *offers)
-    elif JSON in offers:
-        offers = (*offers, RESPONSE_JSON)
+    if JSON in offers:
+        both = (RESPONSE_JSON, JSON) if RESPONSE_JSON in accept else (JSON, RESPONSE_JSON)
+        offers = (*both, *(offer for offer in offers if offer != JSON))
+    ranges = ",".join(filter(_is_media_range, accept.split(",")))
+    # The library takes the last one of several.
+    return mimeparse.best_match(offers[::-1], ranges) or None
+
+
+def _is_media_range(text: str) -> bool:
     try:
-        # The library takes the last one of several.
-        return mimeparse.best_match(offers[::-1], accept) or None
+        mimeparse.parse_media_range(text)
     except mimeparse.MimeTypeParseException:
-        return None
+        return False
+    return True
 
 
 def is_json(content_type: str) -> bool:

@@ -10,7 +10,6 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketDiscon
 
 from ...core.pace import TokenBucket
 from ...resolvers.context import Context
-from ...schema.context import RequestContext
 from ...schema.document import Refused
 from ...schema.executable import (
     ExecutableSchema,
@@ -29,7 +28,8 @@ INIT_SECONDS = 10.0
 PING_SECONDS = 15.0
 MOST_OPERATIONS = 100
 MOST_BYTES = 1 << 20
-MESSAGES_PER_TURN = 20
+MOST_BYTES_OF_A_STRANGER = 1 << 16
+"""Before the acknowledgement: a token has room in it."""
 MESSAGE_BURST = 300
 MESSAGES_PER_SECOND = 100
 
@@ -56,7 +56,7 @@ class Socket:
     ) -> None:
         self._socket = socket
         self._schema = schema
-        self._ctx = RequestContext(ctx)
+        self._ctx = ctx
         self._clock = ctx.clock
         self._admits = admits
         self._bucket = TokenBucket(ctx.clock, MESSAGE_BURST, MESSAGES_PER_SECOND)
@@ -83,13 +83,10 @@ class Socket:
 
     async def _listen(self) -> None:
         try:
-            number = 0
             async for message in self._messages():
                 await self._take(message)
-                number += 1
-                if number % MESSAGES_PER_TURN == 0:
-                    # Neither receiving nor sending yields while there is something to receive.
-                    await asyncio.sleep(0)
+                # Neither receiving nor sending yields while there is something to receive.
+                await self._ctx.turns.take()
         except Closed as end:
             await self._socket.close(end.code, end.reason)
 
@@ -103,8 +100,9 @@ class Socket:
         self._bucket.take()
         if text is None:
             raise Closed(4400, "A message must be text, not bytes")
-        if len(text.encode()) > MOST_BYTES:
-            raise Closed(1009, f"A message may have {MOST_BYTES} bytes")
+        most = MOST_BYTES if self._acknowledged else MOST_BYTES_OF_A_STRANGER
+        if len(text.encode()) > most:
+            raise Closed(1009, f"A message may have {most} bytes")
         try:
             return read_message(text)
         except BadRequest as error:

@@ -2,6 +2,7 @@
 
 import pytest
 from hypothesis import given, strategies as st
+from runcast.core.errors import InvalidInput
 from runcast.core.filter import EVERYTHING, ExecutionFilter
 from runcast.core.model import Status
 from samples import an_execution
@@ -54,6 +55,14 @@ def test_a_status_is_admitted_if_it_is_wanted_and_not_unwanted(
 def test_everything_that_is_given_must_hold(filter: ExecutionFilter, matches: bool) -> None:
     """Text is sought in id, pipeline name and input preview, times are exclusive."""
     assert filter.matches(RUNNING) is matches
+
+
+def test_a_text_has_a_bound() -> None:
+    """It is looked for in every execution of a list."""
+    assert ExecutionFilter(text="Ä" * 200).text == "ä" * 200
+    with pytest.raises(InvalidInput, match="text can have 200 characters, not 201") as refused:
+        ExecutionFilter(text="x" * 201)
+    assert refused.value.path == ("filter", "text")
 
 
 @given(STATUSES, STATUSES)

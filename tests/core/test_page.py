@@ -163,7 +163,8 @@ def test_any_text_is_a_cursor_or_refused(cursor: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "json", ['"ab"', "[1]", "{}", '["a","b"]', "[1,2]", "[" * 9999, "9" * 9999]
+    "json",
+    ['"ab"', "[1]", "{}", '["a","b"]', "[1,2]", "[" * 9999, "9" * 9999, '[NaN,"x"]', '[true,"x"]'],
 )
 def test_a_key_of_another_shape_is_refused(json: str) -> None:
     """As well as one of an order by another kind of value."""

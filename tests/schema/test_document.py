@@ -1,10 +1,11 @@
 """Documents from clients: read, refused, and kept for the next time."""
 
 import pytest
-from graphql import get_introspection_query
+from graphql import get_introspection_query, parse
 from runcast.schema.build import build_schema
 from runcast.schema.document import Documents, Refused
 from runcast.schema.executable import ExecutableSchema
+from runcast.schema.executor import Executor
 from runcast.schema.limits import Limits
 
 TWO = "query a { server { engine } } query b { pipelines { id } }"
@@ -96,6 +97,33 @@ def test_a_server_may_keep_its_schema_to_itself(secretive: Documents) -> None:
     assert "Did you mean" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "asks"),
+    [
+        ("{ __schema { queryType { name } } __typename }", True),
+        ('{ ... { ...f } } fragment f on Query { __type(name: "Query") { name } }', True),
+        ("{ __typename server { engine } }", False),
+    ],
+)
+def test_whether_it_asks_about_the_schema(documents: Documents, text: str, asks: bool) -> None:
+    """Fragments are looked into; `__typename` is no such question."""
+    assert documents.read(text).asks_about_the_schema is asks
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{ server { engine } __schema { queryType { name } } }",
+        "{ server { engine } ...f } fragment f on Query { ... { __schema { description } } }",
+    ],
+)
+def test_a_question_about_the_schema_stands_alone(documents: Documents, text: str) -> None:
+    """Its answer cannot be interrupted: it has a thread, where nothing else may be asked."""
+    with pytest.raises(Refused, match="in an operation of their own") as refused:
+        documents.read(text)
+    assert code(refused) == "LIMIT_EXCEEDED"
+
+
 def test_suggestions(documents: Documents) -> None:
     """Where the schema is shown, a mistake is told with what was probably meant."""
     with pytest.raises(Refused, match="or 'executions'"):
@@ -113,9 +141,9 @@ def test_the_cache_is_bounded(documents: Documents) -> None:
     assert len(documents._valid) < 8000
 
 
-def test_private_names_of_strawberry() -> None:
-    """The graphql-core schema and its executor are where an upgrade could move them."""
-    schema = build_schema()
-    assert schema._schema.query_type is not None
-    assert schema.execution_context_class is not None
+def test_private_names() -> None:
+    """The graphql-core schema and the cache of its executor are where they were."""
+    schema = build_schema()._schema
+    assert schema.query_type is not None
+    assert Executor.build(schema, parse("{ __typename }"))._relevant_sub_fields == {}
     assert ExecutableSchema(Limits(), introspection=True).read("{ __typename }")

@@ -1,10 +1,10 @@
 """What clients and the log are told of failures that are ours."""
 
 import logging
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from runcast.core.pace import Turns
 from runcast.schema.document import Refused
 from runcast.schema.executable import ExecutableSchema
 from runcast.schema.limits import Limits
@@ -12,6 +12,8 @@ from runcast.schema.limits import Limits
 
 class Broken:
     """A context in which every use case fails."""
+
+    turns = Turns()
 
     def __getattr__(self, name: str) -> Any:
         raise RuntimeError(f"secret of {name}")
@@ -23,7 +25,7 @@ def schema() -> ExecutableSchema:
     return ExecutableSchema(Limits(), introspection=True)
 
 
-CONTEXT: Any = SimpleNamespace(ctx=Broken())
+CONTEXT: Any = Broken()
 
 
 async def test_a_field_that_fails(

@@ -92,8 +92,8 @@ def test_limit(limit: str, allowed: str, refused: str) -> None:
 
 @pytest.mark.parametrize("limit", Limits.model_fields)
 def test_every_limit_has_a_case(limit: str) -> None:
-    """No limit goes untested; text and tokens: see test_document; values: below."""
-    elsewhere = ("max_tokens", "max_characters", "max_values")
+    """No limit goes untested; see also test_document, test_answer_size and below."""
+    elsewhere = ("max_tokens", "max_characters", "max_text", "max_values")
     assert limit in elsewhere or limit in {case[0] for case in CASES}
 
 

@@ -151,6 +151,19 @@ async def test_a_connection_on_which_nothing_comes() -> None:
         assert await reader.read() == b""
 
 
+@pytest.mark.parametrize("name", [b"Upgrade", b"upgrade"])
+async def test_a_protocol_that_we_do_not_speak(server: ServerProcess, name: bytes) -> None:
+    """The wish is passed over (RFC 9110, section 7.8): the request is answered, body and all."""
+    body = b'{"query": "{ server { engine } }"}'
+    wish = b"Connection: Upgrade, HTTP2-Settings\r\n" + name + b": h2c\r\nHTTP2-Settings: AAE\r\n"
+    length = b"Content-Length: %d\r\n\r\n" % len(body)
+    async with connected(server.client.base_url.port or 0) as (reader, writer):
+        for _ in range(2):
+            writer.write(POST + wish + length + body)
+            assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+            assert b"embedded" in await reader.readuntil(b"}}}")
+
+
 async def test_what_comes_in_pieces() -> None:
     """Each part of a request has the whole of its time; a connection may be idle for longer."""
     request = POST + b"Content-Length: 5\r\n\r\nhello"

@@ -1,11 +1,14 @@
 """GraphQL over server-sent events and multipart, byte by byte."""
 
 import json
+import socket
+import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import httpx
 import pytest
+from deadlines import eventually
 from doors import GraphQLDoor
 from runcast.server.graphql.streams import EventFraming, MultipartFraming, once
 from server_process import ServerProcess
@@ -159,6 +162,24 @@ def test_a_server_that_stops_interrupts_an_open_list(
     assert "CAUGHT_UP" in text
     assert text.endswith("}\n\n" if accept == EVENTS else "}\r\n--graphql")
     server.process.wait(20)
+
+
+async def test_a_client_that_breaks_off_unnoticed(server: ServerProcess) -> None:
+    """Behind a pipelined request nobody reads: the next message finds it gone, and logs nothing."""
+    door, before = GraphQLDoor(server.client), len(server.complained)
+    id = door.start("waiting")
+    body = json.dumps({"query": PROGRESS, "variables": {"id": id}})
+    head = "POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    request = f"{head}Accept: {EVENTS}\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+    with socket.create_connection(("127.0.0.1", server.client.base_url.port)) as client:
+        port = client.getsockname()[1]
+        client.sendall(request.encode() * 2)
+        assert client.recv(1000)
+        # Closing resets the connection.
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    door.cancel(id)
+    eventually(lambda: not server.holds(port))
+    assert "Traceback" not in server.complained[before:]
 
 
 async def test_heartbeats_fit_in_between() -> None:

@@ -165,7 +165,8 @@ NO_HTTP = {
 }
 LOCAL = b"Host: localhost\r\n"
 BY_HAND = {
-    "no host": (403, b"POST /graphql", b""),
+    "no host": (400, b"POST /graphql", b""),
+    "two hosts": (400, b"POST /graphql", b"Host: localhost\r\nHost: localhost\r\n"),
     "host of somebody else": (403, b"POST /graphql", b"Host: example.org\r\n"),
     "method of tomorrow": (405, b"QUERY /graphql", LOCAL),
     "TRACE": (405, b"TRACE /graphql", LOCAL),

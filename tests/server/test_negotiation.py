@@ -38,6 +38,11 @@ BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
         ("text/html;q=1, */*;q=0.1", JSON),
         (f"{JSON};q=0", None),
         ("nonsense", None),
+        (f"nonsense, {JSON}", JSON),
+        (f'a/b;x="a,b", {JSON}', JSON),
+        (f"{JSON};q=0, */*", RESPONSE_JSON),
+        (MULTIPART, MULTIPART),
+        (APOLLO, RESPONSE_JSON),
     ],
 )
 def test_one_result(accept: str | None, expected: str | None) -> None:

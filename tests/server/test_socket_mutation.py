@@ -7,6 +7,7 @@ from typing import Any
 import patience
 import pytest
 from runcast.core.clock import SystemClock
+from runcast.core.pace import Turns
 from runcast.schema.executable import ExecutableSchema, Result
 from runcast.schema.limits import Limits
 from runcast.server.graphql.socket import PROTOCOL, Socket
@@ -56,10 +57,11 @@ class Line:
             self.outgoing.append(json.loads(message["text"]))
 
 
-class Clocked:
-    """A context that has nothing but a clock: nothing else is asked for here."""
+class Timed:
+    """A context that has nothing but a clock and turns: nothing else is asked for here."""
 
     clock = SystemClock()
+    turns = Turns()
 
 
 @pytest.mark.parametrize("parting", ["complete", "disconnect"])
@@ -69,7 +71,7 @@ class Clocked:
 async def test_operation_without_its_client(parting: str, query: str, ended: str) -> None:
     """A mutation that has begun is carried through; a query is not. Neither is answered."""
     line, schema = Line(), SlowSchema()
-    socket = Socket(line.socket, schema, Clocked(), lambda said: True)  # type: ignore[arg-type]
+    socket = Socket(line.socket, schema, Timed(), lambda said: True)  # type: ignore[arg-type]
     life = asyncio.create_task(socket.serve())
     line.says(type="connection_init")
     line.says(id="1", type="subscribe", payload={"query": query})
