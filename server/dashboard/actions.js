@@ -13,14 +13,12 @@ export class Actions {
 
 	constructor(app) {
 		this.#app = app;
-		this.cancel = button("cancel", "Cancel", () => this.askCancel());
-		this.force = button("force", "Stop now", () => this.#askForce());
+		this.cancel = button("cancel.danger", "Cancel", () => this.askCancel());
+		this.force = button("force.danger", "Stop now", () => this.#askForce());
 		this.retry = button("retry", "Retry", () => this.#askRetry());
 		this.copyAs = button("copy-as", "Copy as", () => this.#showCode());
 		show(this.copyAs, true);
 		this.notify = button("notify", "Notify me", () => this.#toggleNotify());
-		this.cancel.classList.add("danger");
-		this.force.classList.add("danger");
 		this.element = el("div.actions", this.notify, this.copyAs, this.retry, this.cancel, this.force);
 	}
 
@@ -114,4 +112,4 @@ export class Actions {
 	}
 }
 
-const button = (id, text, onclick) => el("button", { id, hidden: true, onclick }, text);
+const button = (id, text, onclick) => el(`button#${id}`, { hidden: true, onclick }, text);

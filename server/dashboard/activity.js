@@ -19,11 +19,7 @@ export class Activity extends EventTarget {
 	constructor(client) {
 		super();
 		this.#client = client;
-		const sink = {
-			next: (data) => this.#take(data.executionsChanged),
-			failed: () => {},
-			ended: () => false,
-		};
+		const sink = { next: (data) => this.#take(data.executionsChanged), failed: () => {} };
 		client.follow(ACTIVITY, () => ({ after: this.#cursor }), sink);
 	}
 

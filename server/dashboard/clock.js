@@ -4,7 +4,10 @@ export class Clock {
 	halted = false;
 	#offset = 0;
 	#listeners = new Set();
-	#timer = 0;
+
+	constructor() {
+		setInterval(() => this.halted || this.#listeners.forEach((one) => one()), 1000);
+	}
 
 	now() {
 		return Date.now() + this.#offset;
@@ -18,14 +21,6 @@ export class Clock {
 	/** Calls once a second; one timer for all who listen. Returns what ends it. */
 	tick(listener) {
 		this.#listeners.add(listener);
-		this.#timer ||= setInterval(() => this.halted || this.#listeners.forEach((one) => one()), 1000);
-		return () => this.#forget(listener);
-	}
-
-	#forget(listener) {
-		this.#listeners.delete(listener);
-		if (this.#listeners.size) return;
-		clearInterval(this.#timer);
-		this.#timer = 0;
+		return () => this.#listeners.delete(listener);
 	}
 }

@@ -21,7 +21,8 @@ export class ConnectionBadge {
 
 	#state() {
 		this.#write();
-		if (this.#client.state.name === "locked") this.#askForToken();
+		const { name, until } = this.#client.state;
+		if (name === "locked" && !until) this.#askForToken();
 		else this.#dialog?.close();
 	}
 
@@ -47,6 +48,7 @@ export class ConnectionBadge {
 		const form = el("form", { onsubmit: unlock },
 			el("p", "The server was started with it: --token or RUNCAST_TOKEN. It is kept until this tab is closed."),
 			el("label", { for: "token" }, "Token"), token,
+			this.#client.guarded && el("p.problem", { role: "alert" }, "That token was not taken."),
 			el("button.primary", { type: "submit" }, "Unlock"));
 		this.#dialog = openDialog("token-dialog", "This server needs a token", [form]);
 	}

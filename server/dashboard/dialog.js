@@ -4,13 +4,10 @@ import { el } from "./dom.js";
 
 export function openDialog(id, title, content, actions = []) {
 	const close = el("button", { onclick: () => dialog.close() }, "Close");
-	const dialog = el(
-		"dialog",
-		{ id, "aria-labelledby": `${id}-title`, onclose: () => dialog.remove() },
+	const dialog = el("dialog", { id, "aria-labelledby": `${id}-title`, onclose: () => dialog.remove() },
 		el("h2", { id: `${id}-title` }, title),
 		content,
-		el("div.actions", close, actions),
-	);
+		el("div.actions", close, actions));
 	document.body.append(dialog);
 	dialog.showModal();
 	return dialog;

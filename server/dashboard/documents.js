@@ -2,6 +2,8 @@
 
 const OUTCOME = "id pipelineName status endReason durationMs";
 
+const COUNTS = "statusCounts { status count }";
+
 const BASE = `${OUTCOME} pipelineId startTime endTime currentStage totalStages labels { key value }`;
 
 const ROW = `fragment Row on Execution {
@@ -25,21 +27,21 @@ export const SERVER = `query Server { server { serverTime } }`;
 
 export const LIST = `query List($filter: ExecutionFilter, $first: Int, $after: String) {
 	server { serverTime }
-	held: executionsConnection(filter: $filter, first: 0) { statusCounts { status count } }
+	held: executionsConnection(filter: $filter, first: 0) { ${COUNTS} }
 	executionsConnection(filter: $filter, first: $first, after: $after, includeHistory: true) {
-		cursor statusCounts { status count } pageInfo { hasNextPage endCursor } nodes { ...Row }
+		cursor ${COUNTS} pageInfo { hasNextPage endCursor } nodes { ...Row }
 	}
 } ${ROW}`;
 
 export const LIST_CHANGES = `subscription ListChanges($filter: ExecutionFilter, $after: String) {
 	executionsChanged(filter: $filter, after: $after) {
-		change cursor statusCounts { status count } execution { ...Row }
+		change cursor ${COUNTS} execution { ...Row }
 	}
 } ${ROW}`;
 
 export const ACTIVITY = `subscription Activity($after: String) {
 	executionsChanged(filter: {status: [QUEUED, RUNNING, CANCELLING]}, after: $after) {
-		change cursor statusCounts { status count } execution { ${OUTCOME} }
+		change cursor ${COUNTS} execution { ${OUTCOME} }
 	}
 }`;
 
@@ -68,7 +70,7 @@ export const PROGRESS = `subscription Progress($id: ID!, $after: String) {
 /** Apart from the state: a stage that writes much must not send the whole state with each piece. */
 export const OUTPUT = `subscription Output($id: ID!, $after: String) {
 	executionProgress(id: $id, after: $after) {
-		event cursor status stage { id attempt } output { offset text truncated }
+		event cursor stage { id attempt } output { offset text truncated }
 	}
 }`;
 

@@ -77,12 +77,9 @@ const ICONS = {
 /** The sign of a status; the word stands beside it, so a reader skips the picture. */
 export function icon(status) {
 	const path = ICONS[status];
-	return svg(
-		"svg",
-		{ class: "icon", viewBox: "0 0 16 16", "aria-hidden": "true", "data-status": status },
+	return svg("svg", { class: "icon", viewBox: "0 0 16 16", "aria-hidden": "true", "data-status": status },
 		svg("circle", { cx: 8, cy: 8, r: 6.5 }),
-		path && svg("path", { d: path }),
-	);
+		path && svg("path", { d: path }));
 }
 
 export function statusBadge(status) {

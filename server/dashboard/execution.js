@@ -19,7 +19,7 @@ export class ExecutionView {
 	#execution = null;
 	#logs = new Map();
 	#chosen = null;
-	#choseItself = true;
+	#along = true;
 	#filling = false;
 	#closed = false;
 	#ends = [];
@@ -33,7 +33,7 @@ export class ExecutionView {
 		this.problem = el("p#error.problem", { role: "alert", hidden: true });
 		this.note = el("p.note#execution-note", "Loading…");
 		this.actions = new Actions(app);
-		this.timeline = new Timeline(app.clock, (stage) => this.#choose(stage, false));
+		this.timeline = new Timeline(app.clock, (stage) => this.#choose(stage));
 		this.output = new OutputPane();
 		this.facts = new Facts(app.clock);
 		this.input = new TextPanel("input", "Input");
@@ -93,7 +93,6 @@ export class ExecutionView {
 	}
 
 	#begin(execution) {
-		for (const stage of execution.stages) this.#logOf(stage.id);
 		for (const { id, attempt, output } of execution.stages) {
 			this.#logOf(id).offer(output, attempt);
 			this.#logOf(id).lacking ||= codePoints(output.text) >= FIRST_PIECE;
@@ -111,21 +110,18 @@ export class ExecutionView {
 		this.#watch(PROGRESS, from, ({ execution }) => this.#takeProgress(execution));
 		this.#watch(OUTPUT, from, (message) => this.#takeOutput(message));
 		const { clock } = this.#app;
-		this.#ends.push(clock.tick(() => this.#tick()));
+		this.#ends.push(clock.tick(() => this.timeline.tick()), clock.tick(() => this.facts.tick()));
 	}
 
 	#watch(query, from, take) {
 		let cursor = from;
-		let ended = false;
 		const sink = {
 			next: ({ executionProgress: message }) => {
 				cursor = message.cursor;
-				ended = TERMINAL.has(message.status ?? message.execution?.status);
 				take(message);
 			},
 			// It is not among the active ones any more: the history knows how it ended.
 			failed: () => this.#load(),
-			ended: () => ended,
 		};
 		this.#ends.push(this.#app.client.follow(query, () => ({ id: this.#id, after: cursor }), sink));
 	}
@@ -162,25 +158,23 @@ export class ExecutionView {
 		this.#fill();
 	}
 
-	#tick() {
-		if (TERMINAL.has(this.#execution.status)) return;
-		this.timeline.tick();
-		this.facts.tick();
-	}
-
 	#logOf(id) {
 		if (!this.#logs.has(id)) this.#logs.set(id, new OutputLog());
 		return this.#logs.get(id);
 	}
 
-	/** The stage that runs is shown, until somebody has chosen another one. */
-	#goAlong() {
+	get #current() {
 		const { stages, currentStage } = this.#execution;
-		if (this.#choseItself) this.#choose(stages[Math.max(0, currentStage - 1)].id, true);
+		return stages[Math.max(0, currentStage - 1)].id;
 	}
 
-	#choose(id, itself) {
-		this.#choseItself = itself;
+	/** The stage that runs is shown, unless somebody has chosen another one. */
+	#goAlong() {
+		if (this.#along) this.#choose(this.#current);
+	}
+
+	#choose(id) {
+		this.#along = id === this.#current;
 		if (id === this.#chosen) return;
 		this.#chosen = id;
 		this.timeline.choose(id);
@@ -194,7 +188,7 @@ export class ExecutionView {
 		const { stages } = this.#execution;
 		const at = stages.findIndex(({ id }) => id === this.#chosen) + by;
 		const stage = stages[Math.max(0, Math.min(at, stages.length - 1))];
-		this.#choose(stage.id, false);
+		this.#choose(stage.id);
 		this.timeline.focus(stage.id);
 	}
 

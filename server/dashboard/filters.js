@@ -1,6 +1,6 @@
 // What the list is narrowed to: in the form, in the address, and as the API's filter.
 
-import { el, icon, mark, word, write } from "./dom.js";
+import { el, icon, mark, show, word, write } from "./dom.js";
 import { count } from "./format.js";
 
 export const STATUSES = ["QUEUED", "RUNNING", "CANCELLING", "COMPLETED", "FAILED", "CANCELLED"];
@@ -54,12 +54,19 @@ export class Filters {
 
 export const labelText = ({ key, value }) => `${key}=${value}`;
 
-/** Labels that were typed, with commas between them. */
-export const labelsIn = (text) => text.split(",").map(labelOf).filter(Boolean);
+const labelsText = (labels) => labels.map(labelText).join(", ");
+
+export const NO_LABEL = "A label is key=value.";
+
+/** Labels that were typed, with commas between them; null where one of them is none. */
+export function labelsIn(text) {
+	const labels = text.split(",").filter((part) => part.trim()).map(labelOf);
+	return labels.includes(null) ? null : labels;
+}
 
 function labelOf(text) {
-	const at = text.indexOf("=");
-	return at < 1 ? null : { key: text.slice(0, at).trim(), value: text.slice(at + 1).trim() };
+	const [key, ...rest] = text.split("=");
+	return key.trim() && rest.length ? { key: key.trim(), value: rest.join("=").trim() } : null;
 }
 
 export class FilterBar {
@@ -75,22 +82,18 @@ export class FilterBar {
 			type: "search", placeholder: "Search id, pipeline or input  /", value: filters.text,
 			"aria-label": "Search in id, pipeline and input", oninput: () => this.#typed(), autocomplete: "off",
 		});
-		this.pipeline = el(
-			"select#filter-pipeline",
-			{ "aria-label": "Pipeline", onchange: () => this.#read() },
-			el("option", { value: "" }, "All pipelines"),
-		);
+		this.pipeline = el("select#filter-pipeline", { "aria-label": "Pipeline", onchange: () => this.#read() },
+			el("option", { value: "" }, "All pipelines"));
 		this.labels = el("input#filter-labels", {
 			placeholder: "label=value", "aria-label": "Labels, as key=value, with commas",
-			value: filters.labels.map(labelText).join(", "),
+			value: labelsText(filters.labels),
 			oninput: () => this.#typed(), autocomplete: "off",
 		});
-		this.element = el(
-			"search.filters",
-			{ "aria-label": "Filters" },
+		this.problem = el("p#filter-problem.problem", { role: "alert", hidden: true }, NO_LABEL);
+		this.element = el("search.filters", { "aria-label": "Filters" },
 			el("div.fields", this.text, this.pipeline, this.labels),
-			el("div.chips", { role: "group", "aria-label": "Status" }, STATUSES.map((name) => this.#chip(name))),
-		);
+			this.problem,
+			el("div.chips", { role: "group", "aria-label": "Status" }, STATUSES.map((name) => this.#chip(name))));
 		this.offer([]);
 		this.#showStatuses();
 	}
@@ -114,16 +117,13 @@ export class FilterBar {
 		this.#filters.status.clear();
 		this.#showStatuses();
 		this.#read();
+		this.text.focus();
 	}
 
 	#chip(status) {
-		const chip = el(
-			"button.chip",
-			{ "data-status": status, onclick: () => this.#toggle(status) },
-			icon(status),
+		const chip = el("button.chip", { "data-status": status, onclick: () => this.#toggle(status) }, icon(status),
 			el("span", word(status)),
-			el("span.count", "0"),
-		);
+			el("span.count", "–"));
 		this.#chips.set(status, chip);
 		return chip;
 	}
@@ -148,7 +148,16 @@ export class FilterBar {
 		clearTimeout(this.#typing);
 		this.#filters.text = this.text.value.trim();
 		this.#filters.pipeline = this.pipeline.value;
-		this.#filters.labels = labelsIn(this.labels.value);
-		this.#changed(this.#filters);
+		this.#readLabels();
+		this.#changed();
+	}
+
+	/** A label from a link may have a comma in it: it is read again only if it was edited. */
+	#readLabels() {
+		const { value } = this.labels;
+		const { labels } = this.#filters;
+		const read = value === labelsText(labels) ? labels : labelsIn(value);
+		show(this.problem, !read);
+		this.#filters.labels = read ?? labels;
 	}
 }

@@ -4,8 +4,8 @@ import { SERVER } from "./documents.js";
 import { EventStreams } from "./events.js";
 import { Socket } from "./socket.js";
 
-const PING_MS = 10_000;
-const STALE_MS = 10_000;
+const PING_MS = 5000;
+const STALE_MS = 5000;
 const DEAD_MS = 25_000;
 const LONGEST_WAIT_MS = 15_000;
 const SOCKET_TRIES = 2;
@@ -87,8 +87,8 @@ export class Client extends EventTarget {
 
 	/**
 	 * Follows a subscription across reconnects until it is stopped or over. `variables()` is asked
-	 * each time it is sent, so that it can go on from the latest cursor. `sink`: `next(data)`,
-	 * `failed(error)`, and `ended()`: whether a `complete` means that nothing more will come.
+	 * each time it is sent, so that it can go on from the latest cursor. `sink`: `next(data)` and
+	 * `failed(error)`.
 	 */
 	follow(query, variables, sink) {
 		const id = String(++this.#count);
@@ -131,13 +131,17 @@ export class Client extends EventTarget {
 		this.#failures = this.#socketFailures = 0;
 		this.#pingedAt = 0;
 		this.heardAt = Date.now();
-		this.#set({ name: "live", transport: this.#transport.name });
+		this.#live();
 		for (const follow of this.#follows.values()) this.#send(follow);
+	}
+
+	#live() {
+		this.#set({ name: "live", transport: this.#transport.name });
 	}
 
 	#heard() {
 		this.heardAt = Date.now();
-		if (this.state.name === "stale") this.#set({ name: "live", transport: this.#transport.name });
+		if (this.state.name === "stale") this.#live();
 	}
 
 	#lost(code) {
@@ -162,7 +166,7 @@ export class Client extends EventTarget {
 		try {
 			await this.ask(SERVER);
 		} catch (error) {
-			if (this.state.name !== "locked") this.#wait(error instanceof Unreachable ? "stopped" : "reconnecting");
+			if (this.state.until) this.#wait(error instanceof Unreachable ? "stopped" : "reconnecting");
 			return;
 		}
 		if (!this.#transport) this.#open();
@@ -187,22 +191,14 @@ export class Client extends EventTarget {
 		this.#transport.subscribe(follow.id, payload, this.#sinkOf(follow));
 	}
 
-	#sinkOf(follow) {
-		const { id, sink } = follow;
+	#sinkOf({ id, sink }) {
 		const held = () => this.#follows.has(id);
 		return {
 			id,
 			next: (payload) => held() && sink.next(payload.data),
 			failed: (errors) => this.#follows.delete(id) && sink.failed(errors[0]),
-			complete: () => held() && this.#completed(follow),
+			complete: () => this.#follows.delete(id),
 		};
-	}
-
-	/** A server that stops completes what is followed: then it is asked for again. */
-	#completed(follow) {
-		follow.sent = false;
-		if (follow.sink.ended()) this.#follows.delete(follow.id);
-		else setTimeout(() => this.#follows.has(follow.id) && this.#send(follow), 1000);
 	}
 
 	#watch() {

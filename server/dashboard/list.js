@@ -23,6 +23,7 @@ export class ListView {
 	#cursor = null;
 	#end = null;
 	#load = 0;
+	#leftAt = history.state?.y;
 	#loadingMore = false;
 	#counts = new Counts();
 	#unfollow = () => {};
@@ -33,12 +34,9 @@ export class ListView {
 		this.#client = client;
 		this.bar = new FilterBar(this.#filters, () => this.#changed());
 		this.body = el("div#rows.rows", { role: "rowgroup" });
-		this.grid = el(
-			"div#executions",
-			{ role: "table", "aria-label": "Executions", "aria-busy": "true" },
+		this.grid = el("div#executions", { role: "table", "aria-label": "Executions", "aria-busy": "true" },
 			el("div", { role: "rowgroup" }, el("div.head", { role: "row" }, COLUMNS.map((name) => el("div", { role: "columnheader" }, name)))),
-			this.body,
-		);
+			this.body);
 		this.note = el("p.note#list-note");
 		this.more = el("button#more", { hidden: true, onclick: () => this.#loadMore() }, "Load older executions");
 		this.element = el("section", el("h1.unseen", "Executions"), this.bar.element, this.grid, this.note, this.more);
@@ -103,6 +101,13 @@ export class ListView {
 		page.nodes.forEach((node) => this.table.get(node.id) || this.table.put(node));
 		this.#end = page.pageInfo.hasNextPage ? page.pageInfo.endCursor : null;
 		show(this.more, !!this.#end);
+		if (this.#leftAt) this.#scrollBack();
+	}
+
+	/** To where one left it, once: what is still lacking is loaded at the end of what is there. */
+	#scrollBack() {
+		this.table.scrollTo(this.#leftAt);
+		if (!this.#end || scrollY >= this.#leftAt - 1) this.#leftAt = null;
 	}
 
 	#follow() {
@@ -110,7 +115,6 @@ export class ListView {
 		const sink = {
 			next: (data) => this.#apply(data.executionsChanged),
 			failed: (error) => this.#failed(error, () => this.#reload()),
-			ended: () => false,
 		};
 		this.#unfollow = this.#client.follow(LIST_CHANGES, variables, sink);
 	}

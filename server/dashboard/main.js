@@ -26,14 +26,16 @@ const router = new Router(
 		[/^\/start$/, () => new StartView(parts)],
 	],
 	(next) => {
-		view?.close();
+		const before = view;
+		before?.close();
 		view = next;
 		place.replaceChildren(view.element);
+		if (before) place.focus({ preventScroll: true });
 		title.set(view.title);
 		markLink();
 	},
 );
-const parts = { client, clock, activity, title, go: (address) => router.go(address) };
+const parts = { client, clock, activity, title, draft: {}, go: (address) => router.go(address) };
 
 function markLink() {
 	for (const link of document.querySelectorAll("#nav a")) {

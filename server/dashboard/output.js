@@ -5,6 +5,9 @@ import { count } from "./format.js";
 
 const BLOCK = 1 << 15;
 const LINE_HEIGHT = 19;
+// What colours and moves in a terminal (ECMA-48) is no text; the second is one that is cut short.
+const ESCAPES = /\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[ -/]*[0-Z\\^-~])/g;
+const CUT = /\x1b(?:\[[0-?]*[ -/]*|\][^\x07\x1b]{0,999}\x1b?|[ -/]*)$/;
 
 /** Offsets count characters as the API does: code points, where JavaScript counts UTF-16 units. */
 export function codePoints(text) {
@@ -103,8 +106,10 @@ export class OutputPane {
 	}
 
 	#flush() {
-		const text = this.#pending.join("");
-		this.#pending = [];
+		const given = this.#pending.join("");
+		const whole = given.replace(CUT, "");
+		this.#pending = [given.slice(whole.length)];
+		const text = whole.replace(ESCAPES, "");
 		for (let at = 0; at < text.length; ) at = this.#write(text, at);
 		show(this.empty, !this.scroller.firstChild);
 		show(this.scroller, !!this.scroller.firstChild);

@@ -17,6 +17,7 @@ export class Router {
 	}
 
 	go(address) {
+		history.replaceState({ y: scrollY }, "");
 		history.pushState(null, "", address);
 		this.#show();
 		scrollTo({ top: 0 });
@@ -26,7 +27,7 @@ export class Router {
 	#show() {
 		for (const [pattern, make] of this.#routes) {
 			const found = pattern.exec(location.pathname);
-			if (found) return this.#open(make(...found.slice(1).map(decodeURIComponent)));
+			if (found) return this.#open(make(...found.slice(1).map(decoded)));
 		}
 	}
 
@@ -37,5 +38,14 @@ export class Router {
 		if (!this.#routes.some(([pattern]) => pattern.test(link.pathname))) return;
 		event.preventDefault();
 		this.go(link.pathname + link.search);
+	}
+}
+
+/** What is malformed stays as it is: nothing has such a name. */
+function decoded(text) {
+	try {
+		return decodeURIComponent(text);
+	} catch {
+		return text;
 	}
 }

@@ -19,16 +19,13 @@ export class Row {
 		this.elapsed = cell("elapsed");
 		this.cost = cell("cost");
 		this.started = cell("started");
-		this.element = el(
-			"div.row",
-			{ role: "row", "data-id": item.id },
+		this.element = el("div.row", { role: "row", "data-id": item.id },
 			cell("what-status", this.badge),
 			cell("what", el("div.title", this.name, this.labels), this.preview),
 			cell("progress", this.segments, this.stage),
 			this.elapsed,
 			this.cost,
-			this.started,
-		);
+			this.started);
 		this.#writeOnce(item);
 	}
 

@@ -2,8 +2,9 @@
 
 import { PIPELINES, START } from "./documents.js";
 import { addressOf, el, mark, show, write } from "./dom.js";
-import { labelsIn } from "./filters.js";
+import { labelsIn, NO_LABEL } from "./filters.js";
 import { count, counted } from "./format.js";
+import { Unreachable } from "./graphql.js";
 import { Recent } from "./recent.js";
 
 const MOST_BYTES = 1 << 20;
@@ -18,13 +19,14 @@ export class StartView {
 
 	constructor(app) {
 		this.#app = app;
+		const { input, labels, limit } = app.draft;
 		this.choice = el("div#pipelines.pipelines", { role: "radiogroup", "aria-label": "Pipeline" });
 		this.stages = el("ol#pipeline-stages.stages", { "aria-label": "Stages of the pipeline" });
-		this.input = el("textarea#start-input", { rows: "12", spellcheck: "false", placeholder: "Type or paste the input, or drop a file here", oninput: () => this.#changed() });
+		this.input = el("textarea#start-input", { value: input, rows: "12", spellcheck: "false", placeholder: "Type or paste the input, or drop a file here", oninput: () => this.#changed() });
 		this.size = el("span.dim#input-size");
 		this.file = el("input#file.unseen", { type: "file", onchange: () => this.#read(this.file.files[0]) });
-		this.labels = el("input#labels", { placeholder: "team=search, ticket=42", autocomplete: "off", oninput: () => this.#changed() });
-		this.limit = el("input#time-limit", { type: "number", min: "0.001", max: "2147483", step: "any", placeholder: "The pipeline's own", oninput: () => this.#changed() });
+		this.labels = el("input#labels", { value: labels, placeholder: "team=search, ticket=42", autocomplete: "off", oninput: () => this.#changed() });
+		this.limit = el("input#time-limit", { type: "number", min: "0.001", max: "2147483", step: "any", value: limit, placeholder: "The pipeline's own", oninput: () => this.#changed() });
 		this.problem = el("p#start-problem.problem", { role: "alert", hidden: true });
 		this.submit = el("button#start.primary", { type: "submit", disabled: true }, "Start ", el("kbd", "Ctrl Enter"));
 		this.earlier = el("div#recent.recent");
@@ -70,7 +72,7 @@ export class StartView {
 		show(this.problem, false);
 		this.choice.replaceChildren(...pipelines.map((pipeline) => this.#option(pipeline)));
 		if (!pipelines.length) this.choice.append(el("p.note", "There is no pipeline. Put a YAML file into the server's pipelines folder."));
-		const wanted = new URLSearchParams(location.search).get("pipeline") ?? this.#recent.pipeline;
+		const wanted = new URLSearchParams(location.search).get("pipeline") ?? this.#app.draft.pipeline ?? this.#recent.pipeline;
 		const first = pipelines.find(({ id }) => id === wanted) ?? pipelines[0];
 		if (first) this.#choose(first);
 		this.submit.disabled = !first;
@@ -109,8 +111,11 @@ export class StartView {
 	#changed() {
 		// Another start than the one before: a repeated click must find the first, an edit must not.
 		this.#key = null;
-		const bytes = new TextEncoder().encode(this.input.value).length;
-		write(this.size, bytes ? `${count(bytes)} of ${count(MOST_BYTES)} bytes` : "");
+		const input = this.input.value;
+		this.#app.draft = { input, labels: this.labels.value, limit: this.limit.value, pipeline: this.#chosen?.id };
+		this.labels.setCustomValidity(labelsIn(this.labels.value) ? "" : NO_LABEL);
+		const bytes = new TextEncoder().encode(JSON.stringify(input)).length;
+		write(this.size, input ? `${count(bytes)} of ${count(MOST_BYTES)} bytes` : "");
 		mark(this.size, "data-over", String(bytes > MOST_BYTES));
 	}
 
@@ -147,7 +152,8 @@ export class StartView {
 		try {
 			await this.#start();
 		} catch (error) {
-			this.#say(`It was not started: ${error.message}. Try again; it will not run twice.`);
+			const again = error instanceof Unreachable ? " Try again; it will not run twice." : "";
+			this.#say(`It was not started: ${error.message}.${again}`);
 		} finally {
 			this.submit.disabled = false;
 		}
@@ -163,6 +169,7 @@ export class StartView {
 		const [refusal] = startExecution.userErrors;
 		if (refusal) return this.#say(refusal.message);
 		this.#recent.add(this.#chosen.id, input);
+		this.#app.draft = {};
 		this.#app.go(addressOf(startExecution.execution.id));
 	}
 

@@ -69,6 +69,11 @@ export class Table {
 		for (const row of this.#rows.values()) row.tick();
 	}
 
+	scrollTo(top) {
+		this.#render();
+		scrollTo({ top, behavior: "instant" });
+	}
+
 	move(by) {
 		const at = this.#order.findIndex(({ id }) => id === this.#current);
 		const next = at < 0 ? this.#visible()[0] : at + by;

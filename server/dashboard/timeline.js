@@ -64,13 +64,10 @@ class StageRow {
 		this.time = el("span.time");
 		this.details = el("span.details");
 		this.error = el("span.stage-error");
-		this.button = el(
-			"button.stage-button",
-			{ "aria-pressed": "false", onclick: chosen },
+		this.button = el("button.stage-button", { "aria-pressed": "false", onclick: chosen },
 			el("span.stage-name", el("span", stage.name), this.badge),
 			el("span.track", this.bar),
-			this.time, this.details, this.error,
-		);
+			this.time, this.details, this.error);
 		this.element = el("li", { "data-stage": stage.id, "data-status": stage.status }, this.button);
 	}
 

@@ -201,10 +201,7 @@ def test_what_started_meanwhile_is_there_after_a_break(
 ) -> None:
     """A page that was cut off shows what happened meanwhile, without a reload."""
     visitor.tolerate(*AWAY)
-    page = visitor.visit(
-        server.url,
-        script=SOCKETS,
-    )
+    page = visitor.visit(server.url, script=SOCKETS)
     connection_is(page, "live")
     page.context.set_offline(True)
     page.evaluate("sockets.at(-1).close()")
@@ -243,6 +240,7 @@ def test_a_token_is_asked_for(visitor: Visitor, serve: Callable[..., ServerProce
     connection_is(page, "locked")
     page.locator("#token").fill("wrong")
     page.locator("#token").press("Enter")
+    expect(page.locator("#token-dialog .problem")).to_have_text("That token was not taken.")
     expect(page.locator("#token")).to_have_value("")
     page.locator("#token").fill("open sesame")
     page.locator("#token").press("Enter")

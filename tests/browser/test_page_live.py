@@ -120,3 +120,23 @@ def test_title_and_icon_tell_what_runs(
     expect(page).to_have_title("⊘ Executions · runcast")
     expect(page.locator("#announcer")).to_contain_text("was cancelled after")
     assert len({idle, busy, icon.get_attribute("href")}) == 3
+
+
+def test_choosing_what_runs_follows_along(visitor: Visitor, server: ServerProcess) -> None:
+    """Whoever goes back to the stage that runs sees the next one when that begins."""
+    id = start(server.client, "gate", "GO-ALONG")
+    page = visitor.visit(f"{server.url}/executions/{id}")
+    button = '#timeline li[data-stage="{}"] button'.format
+    expect(page.locator(button("wait"))).to_have_attribute("aria-pressed", "true")
+    page.locator(button("before")).click()
+    page.keyboard.press("j")
+    expect(page.locator(button("wait"))).to_have_attribute("aria-pressed", "true")
+    start(server.client, "key", "GO-ALONG")
+    expect(page.locator(button("after"))).to_have_attribute("aria-pressed", "true")
+
+
+def test_colours_of_a_terminal_are_left_out(visitor: Visitor, server: ServerProcess) -> None:
+    """What only colours a terminal is not shown as text."""
+    id = start(server.client, "echo", "\x1b[1;32mINFO\x1b[0m all \x1b]8;;x\x1b\\well")
+    page = visitor.visit(f"{server.url}/executions/{id}")
+    expect(page.locator("#output")).to_have_text("INFO all well")
