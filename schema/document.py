@@ -46,6 +46,8 @@ class Operation:
 
     document: DocumentNode
     definition: OperationDefinitionNode
+    asks_about_the_schema: bool
+    """It needs nothing but the schema to be answered."""
 
     @property
     def kind(self) -> OperationType:
@@ -54,9 +56,6 @@ class Operation:
     @property
     def name(self) -> str | None:
         return None if self.definition.name is None else self.definition.name.value
-
-    asks_about_the_schema: bool
-    """It needs nothing but the schema to be answered."""
 
 
 class Documents:

@@ -93,7 +93,7 @@ class ExecutableSchema:
 
         Raises:
             Refused: the variables do not fit, or the resolver refused; from the generator too.
-            Interrupted: from the generator.
+            Interrupted: from the generator, when the server stops.
         """
         context = RequestContext(ctx, self._limits)
         found: Any = subscribe(**self._arguments(operation, variables, context))

@@ -42,7 +42,8 @@ class ExecutionFilter:
     )
     text: str | None = strawberry.field(
         default=UNSET,
-        description="It has this in its id, pipeline name or input preview, in any case.",
+        description="It has this in its id, pipeline name or input preview, in any case; 200 "
+        "characters at most.",
     )
     started_after: DateTime | None = strawberry.field(
         default=UNSET, description="It was started later than this."

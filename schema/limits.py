@@ -1,4 +1,4 @@
-"""How large a GraphQL document may be."""
+"""How large a GraphQL document, its variables and its answer may be."""
 
 from typing import Annotated, TypeAlias
 
@@ -8,7 +8,7 @@ Limit: TypeAlias = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
 class Limits(BaseModel):
-    """What one GraphQL document may hold. A fragment counts as often as it is spread."""
+    """What an operation may hold and bring about. A fragment counts as often as it is spread."""
 
     max_characters: Limit = Field(100_000, description="GraphQL: characters in a document")
     max_tokens: Limit = Field(1000, description="GraphQL: tokens in a document")
