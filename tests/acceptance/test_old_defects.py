@@ -24,10 +24,12 @@ Serve: TypeAlias = Callable[..., ServerProcess]
 CUT = "\n...[output truncated]..."
 STRANGER = "http://evil.example"
 
+# Not `sleep 600`: a signal is lost on a child that has not become `sleep` yet.
+WORKS = "while :; do sleep 0.05; done"
 # Each says its own process id first. The input of `gated` is the file that opens the gate.
 STAGES = {
-    "yields": "trap 'echo all is well; exit 0' TERM; echo $$; sleep 600 & wait",
-    "breaks": "trap 'exit 3' TERM; echo $$; sleep 600 & wait",
+    "yields": f"trap 'echo all is well; exit 0' TERM; echo $$; {WORKS}",
+    "breaks": f"trap 'exit 3' TERM; echo $$; {WORKS}",
     "gated": "trap '' TERM; gate=$(cat); echo $$; while [ ! -e \"$gate\" ]; do sleep 0.05; done",
     "hopeless": "exit 4",
     "big": "head -c 300000 /dev/zero | tr '\\0' x",
