@@ -66,7 +66,7 @@ def served() -> Iterator[ServerProcess]:
     """A server with the shipped pipelines and two more."""
     with tempfile.TemporaryDirectory() as folder:
         pipelines = Path(folder, "pipelines")
-        shutil.copytree(ROOT / "core" / "shipped", pipelines)
+        shutil.copytree(ROOT / "examples", pipelines)
         (pipelines / "nightly.yaml").write_text(NIGHTLY)
         (pipelines / "import.yaml").write_text(IMPORT)
         with serving(Path(folder, "server"), "--pipelines", str(pipelines)) as server:

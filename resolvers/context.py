@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..core.clock import Clock
+from ..core.fairness import Turns
 from ..core.history import History
-from ..core.library import PipelineLibrary
-from ..core.manager import ExecutionManager
-from ..core.pace import Turns
+from ..core.live.manager import ExecutionManager
+from ..core.pipelines.library import PipelineLibrary
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,16 +4,16 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ..core.cursor import Cursor
 from ..core.errors import AlreadyEnded, InvalidInput, NotFound, RuncastError
-from ..core.events import ChangeKind
-from ..core.filter import EVERYTHING, ExecutionFilter
-from ..core.hub import Change
-from ..core.listing import ListChange
-from ..core.manager import Started
-from ..core.model import Execution, Status
-from ..core.page import Order, Page, PageRequest, paginate
-from ..core.request import StartRequest
+from ..core.execution.change import Change
+from ..core.execution.cursor import Cursor
+from ..core.execution.events import ChangeKind
+from ..core.execution.filter import EVERYTHING, ExecutionFilter
+from ..core.execution.model import Execution, Status
+from ..core.execution.page import Order, Page, PageRequest, paginate
+from ..core.live.listing import ListChange
+from ..core.live.manager import Started
+from ..core.live.request import StartRequest
 from .context import Context
 from .modes import checked_mode
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from ..core.errors import InvalidInput
-from ..core.model import Execution
+from ..core.execution.model import Execution
 from .context import Context
 
 MAX_PAGE_SIZE = 100

@@ -3,8 +3,8 @@
 import shutil
 
 from ..core.errors import InvalidInput
-from ..core.stages.prompt import API, CLI, default_mode
-from ..core.stages.tools import TOOLS
+from ..core.running.stages.prompt import API, CLI, default_mode
+from ..core.running.stages.tools import TOOLS
 from .context import Context
 
 MODES = (API, CLI)

@@ -1,6 +1,6 @@
 """Finding pipelines."""
 
-from ..core.pipeline import Pipeline
+from ..core.pipelines.pipeline import Pipeline
 from .context import Context
 
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from ..core.model import Status
+from ..core.execution.model import Status
 from .context import Context
 
 

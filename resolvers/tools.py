@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..core.clock import Clock
-from ..core.stages.command import child_environment
-from ..core.stages.process import ChildProcess
+from ..core.running.stages.command import child_environment
+from ..core.running.stages.process import ChildProcess
 from .modes import CLI_TOOLS
 
 ANSWER_SECONDS = 5.0

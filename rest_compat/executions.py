@@ -5,8 +5,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ..core.errors import InvalidInput
-from ..core.filter import EVERYTHING, ExecutionFilter
-from ..core.model import Status
+from ..core.execution.filter import EVERYTHING, ExecutionFilter
+from ..core.execution.model import Status
 from ..resolvers import executions as resolvers, history
 from ..resolvers.context import Context
 from .answers import answer

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from enum import IntEnum
 from typing import TypeAlias
 
-from ..core.model import Execution, StageRun, StageStatus, Status
-from ..core.result import OUTPUT_UNITS, cut, stage_error
+from ..core.execution.model import Execution, StageRun, StageStatus, Status
+from ..core.results.result import OUTPUT_UNITS, cut, stage_error
 from .shapes import result
 
 News: TypeAlias = dict[str, object]

@@ -5,8 +5,8 @@ import asyncio
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ..core.outputs import Outputs
-from ..core.result_file import ResultSummary
+from ..core.results.outputs import Outputs
+from ..core.results.result_file import ResultSummary
 from .answers import answer
 
 

@@ -8,8 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ..core.errors import InvalidInput
-from ..core.pipeline import CommandStage, Pipeline, PythonStage, StageDefinition
-from ..core.request import INPUT_REQUIRED
+from ..core.live.request import INPUT_REQUIRED
+from ..core.pipelines.pipeline import CommandStage, Pipeline, PythonStage, StageDefinition
 from ..resolvers import pipelines as resolvers
 from ..resolvers.context import Context
 from ..resolvers.executions import start_execution

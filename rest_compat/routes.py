@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ..core.outputs import Outputs
+from ..core.results.outputs import Outputs
 from ..resolvers.context import Context
 from ..resolvers.tools import CliTools
 from .config import config_status

@@ -5,9 +5,16 @@ Sections 1.1 to 1.3 of the REST contract. A key that has nothing to say is left 
 
 from dataclasses import asdict
 
-from ..core.final_output import final_output
-from ..core.model import Execution, StageRun, StageStatus, Status
-from ..core.result import OUTPUT_UNITS, cut, result_output, result_word, stage_error, summary
+from ..core.execution.model import Execution, StageRun, StageStatus, Status
+from ..core.results.final_output import final_output
+from ..core.results.result import (
+    OUTPUT_UNITS,
+    cut,
+    result_output,
+    result_word,
+    stage_error,
+    summary,
+)
 
 STATUS_WORDS = {
     Status.QUEUED: "running",

@@ -11,7 +11,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketDisconnected
 
 from ..core.errors import NotFound, Stopping
-from ..core.hub import Change
+from ..core.execution.change import Change
 from ..resolvers.context import Context
 from ..resolvers.executions import watch_execution
 from .answers import error

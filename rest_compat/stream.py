@@ -12,9 +12,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ..core.errors import NotFound, Stopping
-from ..core.events import ChangeKind
-from ..core.hub import Change
-from ..core.model import Execution
+from ..core.execution.change import Change
+from ..core.execution.events import ChangeKind
+from ..core.execution.model import Execution
 from ..resolvers.context import Context
 from ..resolvers.executions import watch_execution
 from .live import LiveResponse

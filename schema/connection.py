@@ -5,8 +5,8 @@ from typing import Self
 
 import strawberry
 
-from ..core import model
-from ..core.model import Status
+from ..core.execution import model
+from ..core.execution.model import Status
 from ..resolvers.executions import ExecutionPage
 from .context import Info
 from .enums import ExecutionStatus

@@ -4,10 +4,14 @@ from enum import Enum
 
 import strawberry
 
-from ..core.events import ChangeKind
-from ..core.listing import ListChangeKind
-from ..core.model import EndReason as CoreEndReason, StageStatus as CoreStageStatus, Status
-from ..core.page import OrderField
+from ..core.execution.events import ChangeKind
+from ..core.execution.model import (
+    EndReason as CoreEndReason,
+    StageStatus as CoreStageStatus,
+    Status,
+)
+from ..core.execution.page import OrderField
+from ..core.live.listing import ListChangeKind
 
 value = strawberry.enum_value
 

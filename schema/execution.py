@@ -5,7 +5,7 @@ from typing import Self
 import strawberry
 from strawberry import ID
 
-from ..core import model
+from ..core.execution import model
 from .context import Info
 from .enums import EndReason, ExecutionStatus
 from .node import Node

@@ -6,9 +6,9 @@ from typing import TypeVar, cast
 import strawberry
 from strawberry import ID, UNSET
 
-from ..core.filter import ExecutionFilter as CoreFilter
-from ..core.model import Status
-from ..core.page import Order, OrderField
+from ..core.execution.filter import ExecutionFilter as CoreFilter
+from ..core.execution.model import Status
+from ..core.execution.page import Order, OrderField
 from .enums import ExecutionOrderField, ExecutionStatus, OrderDirection
 from .scalars import DateTime
 

@@ -7,7 +7,7 @@ import strawberry
 from strawberry import ID, UNSET
 
 from ..core.errors import RuncastError
-from ..core.manager import Started
+from ..core.live.manager import Started
 from ..resolvers.executions import (
     Cancelled,
     cancel_execution,

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Generic, TypeVar, cast
 
-from ..core.pace import Turns
+from ..core.fairness import Turns
 from .context import Info
 
 Item = TypeVar("Item")

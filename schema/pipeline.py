@@ -5,7 +5,7 @@ from typing import Self
 import strawberry
 from strawberry import ID
 
-from ..core import pipeline as definitions
+from ..core.pipelines import pipeline as definitions
 from .node import Node
 
 

@@ -6,7 +6,7 @@ import strawberry
 from strawberry import ID, UNSET
 
 from ..core.errors import NotFound, Unavailable
-from ..core.page import PageRequest
+from ..core.execution.page import PageRequest
 from ..resolvers.executions import get_execution, list_executions, page_executions
 from ..resolvers.pipelines import get_pipeline, list_pipelines
 from ..resolvers.server import server_state

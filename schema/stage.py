@@ -6,7 +6,7 @@ import strawberry
 from strawberry import ID
 
 from ..core.errors import InvalidInput
-from ..core.model import Failure, StageRun, Usage as CoreUsage
+from ..core.execution.model import Failure, StageRun, Usage as CoreUsage
 from .context import Info
 from .enums import StageStatus
 from .errors import refusals

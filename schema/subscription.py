@@ -7,10 +7,11 @@ from typing import Annotated, Self
 import strawberry
 from strawberry import ID, UNSET
 
-from ..core import hub, listing
-from ..core.cursor import Cursor
-from ..core.events import ChangeKind
-from ..core.feed import BURST, MESSAGES_PER_SECOND
+from ..core.execution.change import Change
+from ..core.execution.cursor import Cursor
+from ..core.execution.events import ChangeKind
+from ..core.live import listing
+from ..core.live.feed import BURST, MESSAGES_PER_SECOND
 from ..resolvers.context import Context
 from ..resolvers.executions import follow_execution, watch_executions
 from .connection import StatusCount
@@ -54,7 +55,7 @@ class ExecutionProgress:
     )
 
     @classmethod
-    def of(cls, change: hub.Change, cursor: Cursor) -> Self:
+    def of(cls, change: Change, cursor: Cursor) -> Self:
         execution = change.execution
         stage = None if change.stage is None else execution.stages[change.stage]
         output = None
@@ -152,7 +153,7 @@ class Subscription:
 
 
 async def _progress(
-    ctx: Context, changes: AsyncGenerator[hub.Change, None], include_output: bool
+    ctx: Context, changes: AsyncGenerator[Change, None], include_output: bool
 ) -> AsyncGenerator[ExecutionProgress, None]:
     async with aclosing(changes):
         async for change in changes:

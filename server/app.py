@@ -15,17 +15,17 @@ from .. import __version__
 from ..core.clock import SystemClock
 from ..core.engines.embedded import EmbeddedEngine
 from ..core.errors import RuncastError
-from ..core.executor import PipelineExecutor
 from ..core.history import History
-from ..core.library import PipelineLibrary
-from ..core.manager import ExecutionManager
-from ..core.output_writer import OutputWriter
-from ..core.outputs import Outputs
-from ..core.stages import StageRunner
-from ..core.stages.command import CommandRunner
-from ..core.stages.prompt import PromptRunner
-from ..core.stages.python import PythonRunner
-from ..core.stages.workers import WorkerPool
+from ..core.live.manager import ExecutionManager
+from ..core.pipelines.library import PipelineLibrary
+from ..core.results.output_writer import OutputWriter
+from ..core.results.outputs import Outputs
+from ..core.running.executor import PipelineExecutor
+from ..core.running.stages import StageRunner
+from ..core.running.stages.command import CommandRunner
+from ..core.running.stages.prompt import PromptRunner
+from ..core.running.stages.python import PythonRunner
+from ..core.running.stages.workers import WorkerPool
 from ..resolvers.context import Context
 from ..resolvers.tools import CliTools
 from ..rest_compat import answers, routes as rest
@@ -75,7 +75,7 @@ def create_app(settings: Settings) -> Starlette:
     manager = ExecutionManager(
         engine, clock, retention=settings.retention, followers=(history, writer)
     )
-    pipelines = PipelineLibrary(settings.pipelines, clock, missing_functions)
+    pipelines = PipelineLibrary(settings.pipelines_folder, clock, missing_functions)
     ctx = Context(manager, pipelines, history, clock, __version__, os.environ, settings.debug)
 
     @asynccontextmanager

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from ..core.clock import SystemClock
 from ..core.errors import StageError
-from ..core.library import PipelineLibrary
-from ..core.pipeline import Pipeline, PythonStage
-from ..core.pipeline_file import Problem
-from ..core.stages.python import function_of
+from ..core.pipelines.library import PipelineLibrary
+from ..core.pipelines.pipeline import Pipeline, PythonStage
+from ..core.pipelines.pipeline_file import Problem
+from ..core.running.stages.python import function_of
 
 
 def check(folder: Path) -> tuple[tuple[Problem, ...], tuple[Pipeline, ...]]:

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ..core.output_writer import OutputWriter
+from ..core.results.output_writer import OutputWriter
 from ..resolvers.context import Context
 from ..rest_compat.answers import answer
 

@@ -10,12 +10,14 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from ..core.history import MAX_RECORDS
-from ..core.manager import RETENTION_SECONDS
-from ..core.stages import GRACE_SECONDS
+from ..core.live.manager import RETENTION_SECONDS
+from ..core.running.stages import GRACE_SECONDS
 from ..schema.limits import Limits
 
 ORIGIN = re.compile(r"(https?)://(\[[0-9a-f:.]+\]|[^\s/?#@:\[\]]+)(?::([0-9]{1,5}))?/?")
 LIMITS = tuple(Limits.model_fields)
+SHIPPED = Path(__file__).parents[1] / "examples"
+"""The pipelines that runcast brings along."""
 DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 
@@ -76,6 +78,11 @@ class Settings(Limits, BaseSettings):
         "out, only on a server that nobody else can reach",
     )
     debug: bool = Field(False, description="show tracebacks of failed stages to clients")
+
+    @property
+    def pipelines_folder(self) -> Path:
+        """The folder with the pipeline files."""
+        return self.pipelines or SHIPPED
 
     @property
     def introspects(self) -> bool:

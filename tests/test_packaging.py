@@ -9,8 +9,8 @@ import runcast
 
 ROOT = Path(runcast.__file__).parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-ROOMS = {"core", "resolvers", "rest_compat", "schema", "server"}
-BESIDE = {"tests", "benchmarks", "examples", "docs", "build"}
+ROOMS = {"core", "examples", "resolvers", "rest_compat", "schema", "server"}
+BESIDE = {"tests", "benchmarks", "docs", "build"}
 
 
 def folders_with_code() -> set[str]:

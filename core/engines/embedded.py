@@ -8,12 +8,11 @@ from dataclasses import dataclass
 
 from ..clock import Clock
 from ..errors import CapacityReached, RuncastError, Unavailable
-from ..events import CancelRequested, Ended, Submitted
-from ..executor import SHUTDOWN, PipelineExecutor
-from ..model import EndReason, Execution, Failure, Status
-from ..pipeline import Pipeline
-from ..stages import GRACE_SECONDS, Stop
-from . import Sink
+from ..execution.events import CancelRequested, Ended, Sink, Submitted
+from ..execution.model import EndReason, Execution, Failure, Status
+from ..pipelines.pipeline import Pipeline
+from ..running.executor import SHUTDOWN, PipelineExecutor
+from ..running.stages import GRACE_SECONDS, Stop
 
 SHUTDOWN_GRACE_SECONDS = 3.0
 """The longest grace period of a stage when the server stops."""

@@ -11,9 +11,9 @@ from sqlalchemy.exc import DatabaseError
 
 from ..clock import Clock
 from ..errors import Unavailable
-from ..filter import EVERYTHING, ExecutionFilter
-from ..model import Execution
-from ..page import Order, PageRequest
+from ..execution.filter import EVERYTHING, ExecutionFilter
+from ..execution.model import Execution
+from ..execution.page import Order, PageRequest
 from .file import HistoryFile
 from .reader import HistoryPage
 from .writer import Bounds, HistoryWriter

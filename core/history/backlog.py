@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from itertools import islice
 
-from ..model import Execution
+from ..execution.model import Execution
 
 
 class Backlog:

@@ -23,8 +23,8 @@ from sqlalchemy.exc import DatabaseError, DataError
 
 from ..clock import Clock
 from ..errors import Unavailable
-from ..events import Ended
-from ..model import EndReason, Execution, Failure, Status
+from ..execution.events import Ended
+from ..execution.model import EndReason, Execution, Failure, Status
 from .reader import ROW, HistoryReader, executions_of
 from .table import COLUMNS, EXECUTIONS, RECORDS, TABLES, listed, record_of, row_of
 

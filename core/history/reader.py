@@ -7,10 +7,10 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import ColumnElement, Connection, Engine, Row, func, select
 
-from ..filter import ExecutionFilter
-from ..model import Execution, Status
-from ..page import Order, Page, PageRequest, paginate
-from ..record import load
+from ..execution.filter import ExecutionFilter
+from ..execution.model import Execution, Status
+from ..execution.page import Order, Page, PageRequest, paginate
+from ..execution.record import load
 from .table import COLUMNS, LARGEST, RECORDS, around, conditions, listed
 
 Held: TypeAlias = Mapping[str, Execution]

@@ -23,10 +23,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-from ..filter import ExecutionFilter
-from ..model import Execution, Status
-from ..page import Key, Order, OrderField, PageRequest, decode_key
-from ..record import dump, kept, utf8
+from ..execution.filter import ExecutionFilter
+from ..execution.model import Execution, Status
+from ..execution.page import Key, Order, OrderField, PageRequest, decode_key
+from ..execution.record import dump, kept, utf8
 
 LARGEST = 2**63 - 1
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar, TypeVarTuple
 
-from ..model import Execution
+from ..execution.model import Execution
 from .backlog import Backlog
 from .file import AT_ONCE, HistoryFile
 

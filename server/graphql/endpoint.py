@@ -16,15 +16,7 @@ from ...schema.executable import ExecutableSchema, Formatted, log_failure
 from ..asset import Asset
 from . import streams
 from .answers import HttpRefusal, answer, refused
-from .negotiation import (
-    JSON,
-    MANY_RESULTS,
-    ONE_RESULT,
-    accepted,
-    is_json,
-    preferred,
-    wants_a_page,
-)
+from .negotiation import JSON, MANY_RESULTS, ONE_RESULT, accepted, is_json, preferred, wants_a_page
 from .request import BadRequest, GraphQLRequest
 from .socket import Socket
 

@@ -8,7 +8,7 @@ from typing import Any
 from graphql import GraphQLError, OperationType
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketDisconnected
 
-from ...core.pace import TokenBucket
+from ...core.rate_limit import TokenBucket
 from ...resolvers.context import Context
 from ...schema.document import Refused
 from ...schema.executable import (

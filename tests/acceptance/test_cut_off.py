@@ -6,7 +6,7 @@ from random import Random
 
 import patience
 from doors import GraphQLDoor
-from runcast.core.store import RING_SIZE
+from runcast.core.live.store import RING_SIZE
 from server_process import ServerProcess, serving
 from torn_socket import Follower, Message
 

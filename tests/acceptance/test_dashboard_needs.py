@@ -11,11 +11,11 @@ import httpx
 import pytest
 from deadlines import eventually
 from doors import Row
+from runcast.server.settings import SHIPPED
 from server_process import ServerProcess, serving
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-SHIPPED = Path(__file__).parents[2] / "core" / "shipped"
 HERE, STRANGER = "http://localhost:3000", "http://evil.example"
 
 # In every pipeline the first stage is quick, and the second waits for the file that is the input.

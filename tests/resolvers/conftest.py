@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from runcast.core.manager import ExecutionManager
+from runcast.core.live.manager import ExecutionManager
 from runcast.resolvers.context import Context
 from runcast.server.app import create_app
 from runcast.server.settings import Settings

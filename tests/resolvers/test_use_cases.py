@@ -2,10 +2,10 @@
 
 import pytest
 from runcast.core.errors import AlreadyEnded, CapacityReached, InvalidInput, NotFound
-from runcast.core.events import Began, Ended
-from runcast.core.filter import EVERYTHING, ExecutionFilter
-from runcast.core.model import EndReason, Status
-from runcast.core.page import PageRequest
+from runcast.core.execution.events import Began, Ended
+from runcast.core.execution.filter import EVERYTHING, ExecutionFilter
+from runcast.core.execution.model import EndReason, Status
+from runcast.core.execution.page import PageRequest
 from runcast.resolvers import executions, pipelines
 from runcast.resolvers.context import Context
 from runcast.resolvers.server import server_state

@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import given, settings, strategies as st
 from runcast.core.errors import IllegalMove
-from runcast.core.events import (
+from runcast.core.execution.events import (
     Began,
     CancelRequested,
     Ended,
@@ -19,7 +19,7 @@ from runcast.core.events import (
     StageSkipped,
     StageStarted,
 )
-from runcast.core.model import EndReason, Execution, Failure, Status, Usage
+from runcast.core.execution.model import EndReason, Execution, Failure, Status, Usage
 from runcast.rest_compat.news import news
 from samples import an_execution
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from old_door import Door, door
-from runcast.core.model import EndReason, Status
-from runcast.core.outputs import Outputs
+from runcast.core.execution.model import EndReason, Status
+from runcast.core.results.outputs import Outputs
 from samples import an_execution
 
 NAME = "result-demo-1970-01-01T00-00-02-1_a.json"

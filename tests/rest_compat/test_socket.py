@@ -8,7 +8,7 @@ import pytest
 from old_door import Door, door, hear, hear_to, say, types
 from patience import until
 from runcast.core.errors import StageError
-from runcast.core.stages import StageCall
+from runcast.core.running.stages import StageCall
 from runcast.rest_compat import socket as old_socket
 from samples import a_pipeline
 from scripted_stages import Gate, ScriptedRunner, SlowToStop

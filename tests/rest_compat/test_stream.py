@@ -13,7 +13,7 @@ from old_door import Door, door
 from patience import until
 from runcast.core.clock import SystemClock
 from runcast.core.errors import StageError
-from runcast.core.stages import StageCall
+from runcast.core.running.stages import StageCall
 from samples import a_pipeline
 from scripted_stages import Gate, ScriptedRunner, SlowToStop
 

@@ -4,7 +4,7 @@ import logging
 from typing import Any
 
 import pytest
-from runcast.core.pace import Turns
+from runcast.core.fairness import Turns
 from runcast.schema.document import Refused
 from runcast.schema.executable import ExecutableSchema
 from runcast.schema.limits import Limits

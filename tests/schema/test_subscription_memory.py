@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from list_reader import change, managing, running
-from runcast.core.pace import Turns
+from runcast.core.fairness import Turns
 from runcast.schema.executable import ExecutableSchema
 from runcast.schema.limits import Limits
 from virtual_clock import VirtualClock

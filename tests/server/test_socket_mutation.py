@@ -7,7 +7,7 @@ from typing import Any
 import patience
 import pytest
 from runcast.core.clock import SystemClock
-from runcast.core.pace import Turns
+from runcast.core.fairness import Turns
 from runcast.schema.executable import ExecutableSchema, Result
 from runcast.schema.limits import Limits
 from runcast.server.graphql.socket import PROTOCOL, Socket

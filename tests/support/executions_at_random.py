@@ -3,7 +3,7 @@
 from typing import Any
 
 from hypothesis import strategies as st
-from runcast.core.model import (
+from runcast.core.execution.model import (
     Cancellation,
     EndReason,
     Execution,
@@ -14,7 +14,7 @@ from runcast.core.model import (
     Status,
     Usage,
 )
-from runcast.core.output import Output
+from runcast.core.execution.output import Output
 
 # Half surrogate pairs and NUL are among them.
 TEXTS = st.text(st.characters(), max_size=20)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from runcast.core.clock import SystemClock
-from runcast.core.events import (
+from runcast.core.execution.events import (
     Began,
     CancelRequested,
     Ended,
@@ -20,8 +20,8 @@ from runcast.core.events import (
     StageOutput,
     StageStarted,
 )
+from runcast.core.execution.model import EndReason, Execution, Status
 from runcast.core.history import History
-from runcast.core.model import EndReason, Execution, Status
 from samples import an_execution
 
 AT_A_TIME = 8

@@ -8,12 +8,12 @@ from contextlib import asynccontextmanager
 from patience import turns
 from reference import shown
 from runcast.core.errors import Stopping
-from runcast.core.events import Began, StageRetrying, StageStarted
-from runcast.core.filter import EVERYTHING, ExecutionFilter
-from runcast.core.listing import ListChange
-from runcast.core.manager import ExecutionManager
-from runcast.core.model import Failure, Status
-from runcast.core.pace import PAUSE_SECONDS
+from runcast.core.execution.events import Began, StageRetrying, StageStarted
+from runcast.core.execution.filter import EVERYTHING, ExecutionFilter
+from runcast.core.execution.model import Failure, Status
+from runcast.core.live.listing import ListChange
+from runcast.core.live.manager import ExecutionManager
+from runcast.core.rate_limit import PAUSE_SECONDS
 from samples import ScriptedEngine, a_pipeline, a_request
 from virtual_clock import VirtualClock
 

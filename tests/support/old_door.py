@@ -17,16 +17,17 @@ from patience import until
 from runcast.core.clock import SystemClock
 from runcast.core.engines.embedded import EmbeddedEngine
 from runcast.core.errors import RuncastError
-from runcast.core.executor import PipelineExecutor
 from runcast.core.history import History
-from runcast.core.library import PipelineLibrary
-from runcast.core.manager import ExecutionManager
-from runcast.core.outputs import Outputs
-from runcast.core.pipeline import Pipeline
+from runcast.core.live.manager import ExecutionManager
+from runcast.core.pipelines.library import PipelineLibrary
+from runcast.core.pipelines.pipeline import Pipeline
+from runcast.core.results.outputs import Outputs
+from runcast.core.running.executor import PipelineExecutor
 from runcast.resolvers.context import Context
 from runcast.resolvers.tools import CliTools
 from runcast.rest_compat import answers, routes as rest
 from runcast.rest_compat.socket import OldSocket, upgrade_failed
+from runcast.server.settings import SHIPPED
 from samples import a_pipeline, a_request
 from scripted_stages import ScriptedRunner
 from starlette.applications import Starlette
@@ -101,7 +102,7 @@ async def _door(options: Options, data: Path) -> AsyncIterator[Door]:
     engine = EmbeddedEngine(executor, options.clock, limit=500, queue=500, grace=options.grace)
     manager = ExecutionManager(engine, options.clock)
     history = History(data, options.clock)
-    library = PipelineLibrary()
+    library = PipelineLibrary(SHIPPED)
     ctx = Context(manager, library, history, options.clock, "0", options.environ)
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]

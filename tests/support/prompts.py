@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from runcast.core.pipeline import PromptStage
-from runcast.core.stages import StageCall, Stop
+from runcast.core.pipelines.pipeline import PromptStage
+from runcast.core.running.stages import StageCall, Stop
 
 MODELS: Mapping[str, str] = {
     "anthropic": "claude-opus-4-6",

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from runcast.core.events import ChangeKind
-from runcast.core.filter import ExecutionFilter
-from runcast.core.hub import Change
-from runcast.core.listing import ListChange, ListChangeKind
-from runcast.core.model import Execution, Status
+from runcast.core.execution.change import Change
+from runcast.core.execution.events import ChangeKind
+from runcast.core.execution.filter import ExecutionFilter
+from runcast.core.execution.model import Execution, Status
+from runcast.core.live.listing import ListChange, ListChangeKind
 
 ENDS = {"COMPLETED", "FAILED", "CANCELLED"}
 

@@ -3,12 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from runcast.core.engines import Sink
-from runcast.core.events import CancelRequested, Event, Submitted
-from runcast.core.launch import pending
-from runcast.core.model import Execution
-from runcast.core.pipeline import Pipeline, PipelineFile
-from runcast.core.request import StartRequest
+from runcast.core.execution.events import CancelRequested, Event, Sink, Submitted
+from runcast.core.execution.model import Execution
+from runcast.core.live.launch import pending
+from runcast.core.live.request import StartRequest
+from runcast.core.pipelines.pipeline import Pipeline, PipelineFile
 
 STAGES = ("one", "two")
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
-from runcast.core.stages import StageCall, StageResult
+from runcast.core.running.stages import StageCall, StageResult
 
 Act: TypeAlias = Callable[[StageCall[Any]], Awaitable[object]]
 

@@ -8,8 +8,8 @@ from uuid import uuid4
 import psutil
 import pytest
 from runcast.core.errors import StageError
-from runcast.core.pipeline import CommandStage, PythonStage
-from runcast.core.stages import StageCall, StageRunner, Stop
+from runcast.core.pipelines.pipeline import CommandStage, PythonStage
+from runcast.core.running.stages import StageCall, StageRunner, Stop
 
 FUNCTIONS = Path(__file__).with_name("stage_functions")
 OF_A_COMMAND = {"env", "cwd", "max_output_bytes"}

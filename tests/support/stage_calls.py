@@ -8,8 +8,8 @@ from typing import Any
 
 import psutil
 from patience import until
-from runcast.core.pipeline import CommandStage, PythonStage
-from runcast.core.stages import StageCall, StageRunner, Stop
+from runcast.core.pipelines.pipeline import CommandStage, PythonStage
+from runcast.core.running.stages import StageCall, StageRunner, Stop
 
 FOLDER = Path(__file__).with_name("stage_functions")
 

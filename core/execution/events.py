@@ -1,0 +1,283 @@
+"""What can happen to an execution. An event knows the state that follows it, and nothing else does.
+
+The executor speaks these to a sink; `ExecutionManager.apply` is where they take effect. They are
+plain values, so that a log can carry them between processes.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import TypeAlias
+
+from ..errors import IllegalMove
+from ..json_value import JSON
+from .model import Cancellation, EndReason, Execution, Failure, StageRun, StageStatus, Status, Usage
+from .output import Output
+
+
+class ChangeKind(StrEnum):
+    """What a watcher is told about an event."""
+
+    SNAPSHOT = "SNAPSHOT"
+    STATUS_CHANGED = "STATUS_CHANGED"
+    STAGE_CHANGED = "STAGE_CHANGED"
+    OUTPUT = "OUTPUT"
+    RESET = "RESET"
+
+
+@dataclass(frozen=True, slots=True)
+class Event(ABC):
+    """Something that happened to one execution, `at` epoch ms."""
+
+    execution_id: str
+    at: int
+
+    @abstractmethod
+    def after(self, execution: Execution) -> Execution:
+        """The execution that follows, with its sequence as it was.
+
+        Raises:
+            IllegalMove: this cannot happen to that execution.
+        """
+
+    @property
+    def kind(self) -> ChangeKind:
+        return ChangeKind.STATUS_CHANGED
+
+    @property
+    def stage(self) -> int | None:
+        """The index of the stage that the event is about."""
+        return None
+
+
+Sink: TypeAlias = Callable[[Event], Awaitable[None]]
+"""Where events go to take effect."""
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted(Event):
+    """An execution was accepted and waits for its turn. The one event that needs no predecessor."""
+
+    execution: Execution
+
+    def after(self, execution: Execution) -> Execution:
+        raise IllegalMove(f"{execution.id} is there already")
+
+
+@dataclass(frozen=True, slots=True)
+class Began(Event):
+    """Its turn has come."""
+
+    def after(self, execution: Execution) -> Execution:
+        return execution.moved(Status.RUNNING)
+
+
+@dataclass(frozen=True, slots=True)
+class CancelRequested(Event):
+    """A user wants it stopped. One that waits ends at once, one that runs is CANCELLING first."""
+
+    reason: str | None = None
+    forced: bool = False
+
+    def after(self, execution: Execution) -> Execution:
+        if execution.status is Status.CANCELLING and execution.cancellation is not None:
+            forced = self.forced or execution.cancellation.forced
+            return replace(execution, cancellation=replace(execution.cancellation, forced=forced))
+        running = execution.running_stage
+        asked = Cancellation(
+            requested_at=self.at,
+            reason=self.reason,
+            forced=self.forced,
+            stage_id=None if running is None else execution.stages[running].id,
+        )
+        if execution.status is Status.QUEUED:
+            return _cancelled(replace(execution, cancellation=asked), self.at)
+        return replace(execution.moved(Status.CANCELLING), cancellation=asked)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended(Event):
+    """The run is over.
+
+    Once a cancel was accepted, the end is CANCELLED, whatever the run itself says.
+    """
+
+    status: Status
+    reason: EndReason
+    output: JSON = None
+    error: Failure | None = None
+    return_stage: str | None = None
+    """EARLY_EXIT: the stage that the result is said to come from."""
+
+    def after(self, execution: Execution) -> Execution:
+        if not self.status.terminal:
+            raise IllegalMove(f"{execution.id} cannot end as {self.status}")
+        if execution.status is Status.CANCELLING:
+            return _cancelled(execution, self.at)
+        ended = replace(
+            execution.moved(self.status),
+            end_reason=self.reason,
+            ended_at=self.at,
+            output=self.output,
+            error=self.error,
+            return_stage=self.return_stage,
+        )
+        return _closed(ended, self.at, StageStatus.FAILED, self.error)
+
+
+@dataclass(frozen=True, slots=True)
+class StageEvent(Event, ABC):
+    """Something that happened to the stage at `index` (0-based) of a running execution."""
+
+    index: int
+
+    def after(self, execution: Execution) -> Execution:
+        if execution.status not in (Status.RUNNING, Status.CANCELLING):
+            raise IllegalMove(f"{execution.id} is {execution.status}, none of its stages can move")
+        if not 0 <= self.index < len(execution.stages):
+            raise IllegalMove(f"{execution.id} has no stage {self.index}")
+        before = execution.stages[self.index]
+        if before.status not in self.comes_from:
+            raise IllegalMove(f"stage {before.id} of {execution.id} is {before.status}")
+        moved = execution.with_stage(self.index, self.after_stage(before))
+        if self.index < execution.current_stage:
+            return moved
+        return replace(moved, current_stage=self.index + 1)
+
+    @property
+    def comes_from(self) -> tuple[StageStatus, ...]:
+        return (StageStatus.RUNNING,)
+
+    @abstractmethod
+    def after_stage(self, stage: StageRun) -> StageRun:
+        """The stage that follows."""
+
+    @property
+    def kind(self) -> ChangeKind:
+        return ChangeKind.STAGE_CHANGED
+
+    @property
+    def stage(self) -> int | None:
+        return self.index
+
+
+@dataclass(frozen=True, slots=True)
+class StageStarted(StageEvent):
+    """An attempt begins. What an earlier attempt put out is gone; its error stays to be seen."""
+
+    attempt: int = 1
+    model: str | None = None
+
+    @property
+    def comes_from(self) -> tuple[StageStatus, ...]:
+        return (StageStatus.PENDING, StageStatus.RUNNING)
+
+    def after_stage(self, stage: StageRun) -> StageRun:
+        return replace(
+            stage,
+            status=StageStatus.RUNNING,
+            attempt=self.attempt,
+            model=self.model or stage.model,
+            started_at=stage.started_at or self.at,
+            output=Output(),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class StageOutput(StageEvent):
+    """The stage put out a piece of text; `dropped` more bytes were counted and not kept."""
+
+    text: str
+    dropped: int = 0
+
+    def after_stage(self, stage: StageRun) -> StageRun:
+        return replace(stage, output=stage.output.appended(self.text, self.dropped))
+
+    @property
+    def kind(self) -> ChangeKind:
+        return ChangeKind.OUTPUT
+
+
+@dataclass(frozen=True, slots=True)
+class StageRetrying(StageEvent):
+    """An attempt failed and another one will follow."""
+
+    error: Failure
+
+    def after_stage(self, stage: StageRun) -> StageRun:
+        return replace(stage, error=self.error)
+
+
+@dataclass(frozen=True, slots=True)
+class StageCompleted(StageEvent):
+    """The stage has done its work."""
+
+    value: JSON
+    usage: Usage = field(default_factory=Usage)
+    model: str | None = None
+
+    def after_stage(self, stage: StageRun) -> StageRun:
+        return replace(
+            stage,
+            status=StageStatus.COMPLETED,
+            ended_at=self.at,
+            value=self.value,
+            usage=self.usage,
+            model=self.model or stage.model,
+            error=None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class StageSkipped(StageEvent):
+    """A condition said that the stage is not needed."""
+
+    reason: str
+
+    @property
+    def comes_from(self) -> tuple[StageStatus, ...]:
+        return (StageStatus.PENDING,)
+
+    def after_stage(self, stage: StageRun) -> StageRun:
+        return replace(stage, status=StageStatus.SKIPPED, skip_reason=self.reason)
+
+
+@dataclass(frozen=True, slots=True)
+class StageFailed(StageEvent):
+    """The last attempt failed."""
+
+    error: Failure
+
+    def after_stage(self, stage: StageRun) -> StageRun:
+        return replace(stage, status=StageStatus.FAILED, ended_at=self.at, error=self.error)
+
+
+@dataclass(frozen=True, slots=True)
+class StageCancelled(StageEvent):
+    """The stage was stopped before it was done."""
+
+    def after_stage(self, stage: StageRun) -> StageRun:
+        return replace(stage, status=StageStatus.CANCELLED, ended_at=self.at)
+
+
+def _cancelled(execution: Execution, at: int) -> Execution:
+    asked = execution.cancellation
+    if asked is not None:
+        asked = replace(asked, stopped_after=at - asked.requested_at)
+    ended = replace(
+        execution.moved(Status.CANCELLED),
+        end_reason=EndReason.CANCELLED_BY_USER,
+        ended_at=at,
+        cancellation=asked,
+    )
+    return _closed(ended, at, StageStatus.CANCELLED, None)
+
+
+def _closed(execution: Execution, at: int, status: StageStatus, error: Failure | None) -> Execution:
+    """No stage of an ended execution is left on RUNNING."""
+    for index, stage in enumerate(execution.stages):
+        if stage.status is StageStatus.RUNNING:
+            closed = replace(stage, status=status, ended_at=at, error=error or stage.error)
+            execution = execution.with_stage(index, closed)
+    return execution

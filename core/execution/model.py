@@ -1,0 +1,197 @@
+"""An execution and its stages, and the table of the moves that an execution may make."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from ..errors import IllegalMove
+from ..json_value import JSON
+from .output import Output
+
+
+class Status(StrEnum):
+    """Where an execution is. The last three are terminal and final."""
+
+    QUEUED = "QUEUED"
+    RUNNING = "RUNNING"
+    CANCELLING = "CANCELLING"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+
+    @property
+    def terminal(self) -> bool:
+        return not MOVES[self]
+
+
+MOVES: Mapping[Status, frozenset[Status]] = {
+    Status.QUEUED: frozenset({Status.RUNNING, Status.CANCELLED, Status.FAILED}),
+    Status.RUNNING: frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELLING}),
+    Status.CANCELLING: frozenset({Status.CANCELLED}),
+    Status.COMPLETED: frozenset(),
+    Status.FAILED: frozenset(),
+    Status.CANCELLED: frozenset(),
+}
+
+
+class StageStatus(StrEnum):
+    """Where a stage is. All but the first two are final."""
+
+    PENDING = "PENDING"
+    RUNNING = "RUNNING"
+    COMPLETED = "COMPLETED"
+    SKIPPED = "SKIPPED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+
+
+class EndReason(StrEnum):
+    """Why an execution has ended."""
+
+    FINISHED = "FINISHED"
+    EARLY_EXIT = "EARLY_EXIT"
+    STAGE_ERROR = "STAGE_ERROR"
+    TIMEOUT = "TIMEOUT"
+    CANCELLED_BY_USER = "CANCELLED_BY_USER"
+    SERVER_SHUTDOWN = "SERVER_SHUTDOWN"
+    SERVER_RESTART = "SERVER_RESTART"
+    WORKER_LOST = "WORKER_LOST"
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a language model was given, gave and cost: tokens, and US dollars."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: float = 0.0
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.cost_usd + other.cost_usd,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What went wrong: `type` is the kind (`ExitStatus`, `Timeout`, an exception's name)."""
+
+    type: str
+    message: str
+    stage_id: str | None = None
+    traceback: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cancellation:
+    """Who asked to stop, and how it went. `requested_at` in epoch ms, `stopped_after` in ms."""
+
+    requested_at: int
+    reason: str | None = None
+    stopped_after: int | None = None
+    forced: bool = False
+    stage_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What a caller may set for one execution."""
+
+    timeout_ms: int | None = None
+    execution_mode: str | None = None
+    """How prompt stages reach their model: `api` or `cli`."""
+    cli_tool: str | None = None
+    """Which command `cli` uses."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageRun:
+    """One stage of one execution. Times in epoch ms."""
+
+    id: str
+    name: str
+    type: str
+    status: StageStatus = StageStatus.PENDING
+    attempt: int = 0
+    started_at: int | None = None
+    ended_at: int | None = None
+    skip_reason: str | None = None
+    model: str | None = None
+    usage: Usage = field(default_factory=Usage)
+    output: Output = field(default_factory=Output)
+    value: JSON = None
+    """What the stage hands to the next one: text or JSON; None until it has completed."""
+    value_dropped: bool = False
+    """Whether the value was too large for the history, where this comes from."""
+    error: Failure | None = None
+
+    @property
+    def duration_ms(self) -> int | None:
+        """From the start of its first attempt to its end; None until it has ended."""
+        if self.started_at is None or self.ended_at is None:
+            return None
+        return self.ended_at - self.started_at
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """One run of a pipeline, as of event number `sequence`. Times in epoch ms."""
+
+    id: str
+    pipeline_id: str
+    pipeline_name: str
+    input: str
+    input_preview: str
+    started_at: int
+    stages: tuple[StageRun, ...]
+    status: Status = Status.QUEUED
+    end_reason: EndReason | None = None
+    ended_at: int | None = None
+    current_stage: int = 0
+    labels: tuple[tuple[str, str], ...] = ()
+    options: RunOptions = field(default_factory=RunOptions)
+    output: JSON = None
+    error: Failure | None = None
+    cancellation: Cancellation | None = None
+    retry_of: str | None = None
+    return_stage: str | None = None
+    """Of an early exit: the stage that the result is said to come from."""
+    sequence: int = 1
+
+    @property
+    def total_stages(self) -> int:
+        return len(self.stages)
+
+    @property
+    def usage(self) -> Usage:
+        """The sum over the stages."""
+        return sum((stage.usage for stage in self.stages), Usage())
+
+    @property
+    def running_stage(self) -> int | None:
+        """The index of the stage that runs now."""
+        for index, stage in enumerate(self.stages):
+            if stage.status is StageStatus.RUNNING:
+                return index
+        return None
+
+    def duration_ms(self, now: int) -> int:
+        """So far, or in total."""
+        return (now if self.ended_at is None else self.ended_at) - self.started_at
+
+    def moved(self, status: Status) -> "Execution":
+        """The same execution in another status.
+
+        Raises:
+            IllegalMove: MOVES has no such move.
+        """
+        if status not in MOVES[self.status]:
+            raise IllegalMove(f"{self.id} cannot move from {self.status} to {status}")
+        return replace(self, status=status)
+
+    def with_stage(self, index: int, stage: StageRun) -> "Execution":
+        """The same execution with another value for one stage."""
+        stages = (*self.stages[:index], stage, *self.stages[index + 1 :])
+        return replace(self, stages=stages)

@@ -1,0 +1,139 @@
+"""What readers follow: one execution, or the list, from a snapshot or a cursor on."""
+
+from collections.abc import AsyncGenerator, Iterator
+
+from ..clock import Clock
+from ..errors import NotFound, Stopping
+from ..execution.change import Change
+from ..execution.cursor import Cursor
+from ..execution.events import ChangeKind
+from ..execution.filter import ExecutionFilter
+from ..execution.model import Execution
+from ..rate_limit import TokenBucket
+from .hub import Hub
+from .listing import ListChange, ListChangeKind, ListHub, Mirror
+from .store import Held, Store
+
+BURST = 100
+MESSAGES_PER_SECOND = 100
+"""How often a reader of the list is told of what goes on."""
+
+
+class Feed:
+    """Tells readers of each change, once, in order and without a gap.
+
+    Taking the snapshot and beginning to listen are one step: between them nothing is awaited.
+    """
+
+    def __init__(self, store: Store, clock: Clock, epoch: str, watcher_limit: int) -> None:
+        self._store = store
+        self._clock = clock
+        self._epoch = epoch
+        self._hub = Hub(watcher_limit)
+        self._list_hub = ListHub()
+
+    def __len__(self) -> int:
+        """How many readers there are now."""
+        return len(self._hub) + len(self._list_hub)
+
+    def publish(self, change: Change) -> None:
+        """Tells of a change that the store has taken in."""
+        self._hub.publish(change)
+        if change.kind is not ChangeKind.OUTPUT:
+            urgent = change.kind is ChangeKind.STATUS_CHANGED
+            version = self._store.version
+            self._list_hub.publish(change.execution, version, held=True, urgent=urgent)
+
+    def publish_departure(self, execution: Execution) -> None:
+        """Tells of an execution that the store has forgotten."""
+        self._list_hub.publish(execution, self._store.version, held=False, urgent=True)
+
+    def close(self) -> None:
+        """Every reader ends once it has read what there is for it."""
+        self._hub.close()
+        self._list_hub.close()
+
+    async def watch(
+        self, execution_id: str, after: Cursor | None, limit: int | None
+    ) -> AsyncGenerator[Change, None]:
+        """See `ExecutionManager.watch`."""
+        with self._hub.watching(execution_id, limit) as watcher:
+            now = self._store.get(execution_id)
+            # It may have left since the reader asked: a generator begins when it is first read.
+            if now is None:
+                raise NotFound("Execution not found", path=["id"])
+            for change in self._so_far(now, after):
+                yield change
+            while not now.status.terminal:
+                following = await watcher.next()
+                if following is None:
+                    raise Stopping
+                yield following
+                now = following.execution
+
+    async def watch_list(
+        self, filter: ExecutionFilter, after: Cursor | None
+    ) -> AsyncGenerator[ListChange, None]:
+        """See `ExecutionManager.watch_list`."""
+        mirror, pace = Mirror(filter), TokenBucket(self._clock, BURST, MESSAGES_PER_SECOND)
+        with self._list_hub.watching() as watcher:
+            for change in self._list_so_far(mirror, after):
+                yield change
+            counts = mirror.counts
+            while (dirty := await watcher.next()) is not None:
+                kind = mirror.take(dirty.execution, held=dirty.held)
+                if kind is None and not (watcher.idle and mirror.counts != counts):
+                    continue
+                counts, seen = mirror.counts, watcher.seen(self._store.version)
+                about = None if kind is None else dirty.execution
+                yield ListChange(kind or ListChangeKind.CAUGHT_UP, about, counts, seen)
+                pace.take()
+                # A reader that is told to end gets the rest at once: there is no more to come.
+                if not watcher.closed:
+                    await pace.refilled()
+        raise Stopping
+
+    def _so_far(self, now: Execution, after: Cursor | None) -> list[Change]:
+        at = self._clock.now()
+        if after is None:
+            return [Change(ChangeKind.SNAPSHOT, now, at)]
+        if after.epoch != self._epoch:
+            return [Change(ChangeKind.RESET, now, at)]
+        changes = self._store.changes_since(now.id, after.sequence)
+        if changes is None:
+            missed = now.sequence - after.sequence
+            return [Change(ChangeKind.RESET, now, at, missed=missed if missed > 0 else None)]
+        return changes
+
+    def _list_so_far(self, mirror: Mirror, after: Cursor | None) -> list[ListChange]:
+        matching = [one for one in self._store.oldest_first() if mirror.take(one, held=True)]
+        counts = mirror.counts
+        caught_up = ListChange(ListChangeKind.CAUGHT_UP, None, counts, self._store.version)
+        since = None
+        if after is not None and after.epoch == self._epoch:
+            since = self._store.list_since(after.sequence)
+        if after is not None and since is not None:
+            return [*_news(mirror, since, after.sequence), caught_up]
+        # A reader that breaks off before CAUGHT_UP has seen a part, and has to begin anew.
+        entered = [ListChange(ListChangeKind.ENTERED, one, counts, 0) for one in matching]
+        if after is not None:
+            entered.insert(0, ListChange(ListChangeKind.RESET, None, counts, 0))
+        return [*entered, caught_up]
+
+
+def _news(mirror: Mirror, changed: list[Held], version: int) -> Iterator[ListChange]:
+    """What has changed for a reader that has seen the list as it was at `version`.
+
+    Whether it had seen an execution in it is not known: UPDATED and LEFT may name one that it
+    never saw, and ENTERED one that it was told of before what is older. In the order of the
+    changes, so that it can break off after each of them.
+    """
+    for held in changed:
+        if mirror.lists(held.execution):
+            is_new = held.entered > version
+            kind = ListChangeKind.ENTERED if is_new else ListChangeKind.UPDATED
+        elif mirror.may_list(held.execution):
+            kind = ListChangeKind.LEFT
+        else:
+            continue
+        yield ListChange(kind, held.execution, mirror.counts, held.changed)

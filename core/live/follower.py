@@ -1,0 +1,15 @@
+"""Who is told of every change of status and stage, to keep it somewhere else."""
+
+from typing import Protocol
+
+from ..execution.model import Execution
+
+
+class Follower(Protocol):
+    """The history, the result files: beside the live state and never in its way."""
+
+    def note(self, execution: Execution) -> None:
+        """Takes in the latest state. Never waits, never raises."""
+
+    async def committed(self, execution_id: str) -> object:
+        """Returns once what was noted of an execution is kept, or will not be; in bounded time."""

@@ -1,0 +1,297 @@
+"""The one holder of all executions: starts, cancels, lists and watches them."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Self
+
+from ..clock import Clock
+from ..errors import AlreadyEnded, Conflict, NotFound, Unavailable
+from ..execution.change import Change
+from ..execution.cursor import Cursor
+from ..execution.events import ChangeKind, Event, Submitted
+from ..execution.filter import EVERYTHING, ExecutionFilter
+from ..execution.model import Execution, StageRun, Status
+from ..pipelines.pipeline import Pipeline
+from .engine import Engine
+from .feed import Feed
+from .follower import Follower
+from .hub import WATCHER_LIMIT
+from .idempotency import IdempotencyKeys
+from .launch import base36, launched, pending, taken_over
+from .listing import ListChange
+from .request import StartRequest, checked_reason
+from .store import RING_SIZE, Store
+
+RETENTION_SECONDS = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """What a start came to; `existing`: found by its idempotency key, not started again."""
+
+    execution: Execution
+    existing: bool = False
+
+
+class ExecutionManager:
+    """Holds every execution that runs, waits or has ended within the retention.
+
+    `apply` is the only place where an execution changes. An async context manager: inside of it the
+    engine runs and ended executions leave on time.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        clock: Clock,
+        *,
+        retention: float = RETENTION_SECONDS,
+        followers: Sequence[Follower] = (),
+        watcher_limit: int = WATCHER_LIMIT,
+        ring_size: int = RING_SIZE,
+    ) -> None:
+        self.engine = engine
+        self.clock = clock
+        self.retention = retention
+        self.epoch = base36(clock.now())
+        self.closing = False
+        self._followers = followers
+        self._store = Store(ring_size)
+        self._feed = Feed(self._store, clock, self.epoch, watcher_limit)
+        self._keys = IdempotencyKeys()
+        self._leaving: deque[tuple[float, str]] = deque()
+        """Ended executions and when they are to leave (monotonic seconds), in that order."""
+        self._someone_leaves = asyncio.Event()
+
+    async def __aenter__(self) -> Self:
+        await self.engine.open(self._sink)
+        self._sweeper = asyncio.create_task(self._sweeping(), name="runcast sweeper")
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close(grace=0)
+        self._sweeper.cancel()
+        await asyncio.wait([self._sweeper])
+
+    async def close(self, grace: float) -> None:
+        """Starts nothing more, gives what runs `grace` seconds, then ends it and every watch.
+
+        A further call, with less grace, hastens the end; each returns when it has come.
+        """
+        self.closing = True
+        try:
+            await self.engine.close(grace)
+        finally:
+            self._feed.close()
+
+    # Reading
+
+    def get(self, execution_id: str) -> Execution:
+        """The execution as it is now.
+
+        Raises:
+            NotFound: it never was, or has left.
+        """
+        execution = self._store.get(execution_id)
+        if execution is None:
+            raise NotFound("Execution not found", path=["id"])
+        return execution
+
+    def list(
+        self, filter: ExecutionFilter = EVERYTHING, limit: int | None = None
+    ) -> list[Execution]:
+        """What runs, waits or has ended within the retention, newest first."""
+        found = [one for one in self._store.newest_first() if filter.matches(one)]
+        return found if limit is None else found[:limit]
+
+    def cursor(self, execution: Execution) -> Cursor:
+        """Where to resume watching an execution from, having seen it as it is here."""
+        return Cursor(self.epoch, execution.sequence)
+
+    def list_cursor(self, version: int | None = None) -> Cursor:
+        """Where to resume watching the list from, having seen it as it is now, or at `version`."""
+        return Cursor(self.epoch, self._store.version if version is None else version)
+
+    def expires_at(self, execution: Execution) -> int | None:
+        """When an ended execution leaves, in epoch ms; None while it runs."""
+        if execution.ended_at is None:
+            return None
+        return execution.ended_at + int(self.retention * 1000)
+
+    @property
+    def subscribers(self) -> int:
+        """How many watches there are now, of single executions and of the list."""
+        return len(self._feed)
+
+    # Acting
+
+    async def start(self, request: StartRequest, pipeline: Pipeline) -> Started:
+        """A new execution, visible to every reader before this returns.
+
+        Raises:
+            CapacityReached: too many run and wait already.
+            Unavailable: the server is stopping.
+            Conflict: the idempotency key belongs to another request.
+        """
+        return await self._start(request, pipeline, pending(pipeline))
+
+    async def retry(
+        self, old: Execution, pipeline: Pipeline, from_stage: str | None = None
+    ) -> Started:
+        """A new execution with the same input, labels and options.
+
+        With `from_stage`, what the stages before it came to is taken over.
+
+        Raises:
+            NotFound: the pipeline has no such stage.
+            Conflict: a stage before `from_stage` was not completed, or is another one now.
+            CapacityReached, Unavailable: as in `start`.
+        """
+        request = StartRequest(pipeline.id, old.input, old.labels, old.options, retry_of=old.id)
+        stages = pending(pipeline)
+        if from_stage is not None:
+            stages = taken_over(old, stages, from_stage)
+        return await self._start(request, pipeline, stages)
+
+    async def cancel(
+        self, execution_id: str, reason: str | None = None, *, forced: bool = False
+    ) -> Execution:
+        """Has the running stage stopped. `forced` skips the grace period, now or in hindsight.
+
+        Raises:
+            NotFound: no such execution.
+            AlreadyEnded: it has its final status.
+            Conflict: it is being cancelled already, and this is no harder than before.
+            InvalidInput: the reason cannot be shown.
+        """
+        now = self.get(execution_id)
+        if now.status.terminal:
+            raise AlreadyEnded(f"the execution has already ended as {now.status}", path=["id"])
+        if now.status is Status.CANCELLING and (_is_forced(now) or not forced):
+            hint = "" if _is_forced(now) else "; use force to skip the grace period"
+            raise Conflict(f"the execution is being cancelled already{hint}", path=["id"])
+        await self.engine.cancel(execution_id, checked_reason(reason), forced=forced)
+        return self.get(execution_id)
+
+    def apply(self, event: Event) -> Execution:
+        """Has an event take effect: the one place where an execution changes.
+
+        Raises:
+            NotFound: the execution of the event is not held.
+            IllegalMove: it cannot happen to that execution; nothing was changed.
+        """
+        if isinstance(event, Submitted) and event.execution_id not in self._store:
+            after = event.execution
+        else:
+            before = self.get(event.execution_id)
+            after = replace(event.after(before), sequence=before.sequence + 1)
+        self._publish(Change.of(event, after))
+        return after
+
+    async def kept(self, execution_id: str) -> None:
+        """Returns once every follower has kept what it knows of an execution, or has given up."""
+        for follower in self._followers:
+            await follower.committed(execution_id)
+
+    # Watching
+
+    def watch(
+        self, execution_id: str, after: str | None = None, *, limit: int | None = None
+    ) -> AsyncGenerator[Change, None]:
+        """The state, then every change in order, until the execution has ended.
+
+        First comes a SNAPSHOT. With `after`, the cursor of an earlier change, what came next is
+        told instead, or a RESET with the state if that is no longer known: the latest RING_SIZE
+        changes of an execution are, by this process. At most `limit` changes wait for a slow
+        reader; one that needs only the latest state can do with 1.
+
+        Raises:
+            NotFound: no such execution.
+            InvalidInput: `after` is not a cursor.
+            Stopping: from the generator; the server stops, and the execution has not ended.
+        """
+        self.get(execution_id)
+        cursor = None if after is None else Cursor.parse(after)
+        return self._feed.watch(execution_id, cursor, limit)
+
+    def watch_list(
+        self, filter: ExecutionFilter = EVERYTHING, after: str | None = None
+    ) -> AsyncGenerator[ListChange, None]:
+        """ENTERED for each that matches, CAUGHT_UP, then what happens to the list.
+
+        What happens is told at most `feed.MESSAGES_PER_SECOND` times a second, after a burst: of
+        an execution that changes faster the latest state, once. What enters, leaves or has another
+        status goes before mere progress. CAUGHT_UP comes again, when there is nothing else to
+        tell, if only the counts have changed.
+
+        With `after`, the cursor of an earlier change, only what is new since then is told before
+        CAUGHT_UP, or RESET and everything if that is no longer known. What is new may be ENTERED
+        for an execution that is in the reader's list, UPDATED or LEFT for one that is not.
+
+        Raises:
+            InvalidInput: `after` is not a cursor.
+            Stopping: from the generator, whose one end this is.
+        """
+        return self._feed.watch_list(filter, None if after is None else Cursor.parse(after))
+
+    # Behind the scenes
+
+    async def _sink(self, event: Event) -> None:
+        self.apply(event)
+
+    def _publish(self, change: Change) -> None:
+        self._store.put(change)
+        self._feed.publish(change)
+        if change.kind is not ChangeKind.OUTPUT:
+            for follower in self._followers:
+                follower.note(change.execution)
+        if change.terminal:
+            due = self.clock.monotonic() + self.retention
+            self._leaving.append((due, change.execution.id))
+            self._someone_leaves.set()
+
+    async def _start(
+        self, request: StartRequest, pipeline: Pipeline, stages: tuple[StageRun, ...]
+    ) -> Started:
+        if self.closing:
+            raise Unavailable("the server is stopping and starts nothing any more")
+        if (existing := self._keys.get(request)) is not None:
+            return await self._acknowledged(self.get(existing), existing=True)
+        execution = launched(request, pipeline, stages, self.clock.now())
+        with self._keys.claim(request, execution.id):
+            await self.engine.submit(execution, pipeline)
+        return await self._acknowledged(execution)
+
+    async def _acknowledged(self, execution: Execution, *, existing: bool = False) -> Started:
+        # Whoever is told the id finds the execution again, whatever happens to this process.
+        await self.kept(execution.id)
+        # With a short retention it may have left by now.
+        return Started(self._store.get(execution.id) or execution, existing)
+
+    def sweep(self) -> None:
+        """Forgets what ended longer than the retention ago."""
+        while self._leaving and self._leaving[0][0] <= self.clock.monotonic():
+            _, execution_id = self._leaving.popleft()
+            execution = self._store.remove(execution_id)
+            self._keys.forget(execution_id)
+            self._feed.publish_departure(execution)
+
+    async def _sweeping(self) -> None:
+        while True:
+            while not self._leaving:
+                self._someone_leaves.clear()
+                await self._someone_leaves.wait()
+            await self.clock.sleep(self._leaving[0][0] - self.clock.monotonic())
+            self.sweep()
+
+
+def _is_forced(execution: Execution) -> bool:
+    return execution.cancellation is not None and execution.cancellation.forced

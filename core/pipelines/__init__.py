@@ -1,0 +1,1 @@
+"""What a pipeline is, from its file to its definition."""

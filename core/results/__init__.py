@@ -1,0 +1,1 @@
+"""What ended executions have produced, as clients and files show it."""

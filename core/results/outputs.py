@@ -1,0 +1,134 @@
+"""The folder of result files: one for each execution that has ended."""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import TypeAlias
+
+from ..errors import NotFound
+from ..execution.model import Execution
+from .result_file import NAME, ResultSummary, result_content, result_name
+
+MAX_FILES = 1000
+MAX_BYTES = 32 << 20
+"""A file with more is none of ours, and is not read."""
+LEFTOVER_SECONDS = 3600.0
+
+Stamp: TypeAlias = tuple[int, int]
+
+
+class Outputs:
+    """Saves, lists and reads result files; at most `max_files` are kept, the oldest go first.
+
+    Everything here waits for the disk: call it in a thread.
+    """
+
+    def __init__(self, folder: Path, *, max_files: int = MAX_FILES) -> None:
+        self.folder = folder.absolute()
+        self._max_files = max_files
+        self._room = 0
+        """How many more files fit in without a look at the folder."""
+        self._known: dict[str, tuple[Stamp, ResultSummary | None]] = {}
+
+    def save(self, execution: Execution) -> str:
+        """Writes the file of an ended execution, whole or not at all; returns its name.
+
+        Saved again, an execution has the same name, and the new file takes the old one's place.
+
+        Raises:
+            OSError: the disk is full, or the folder cannot be used.
+            InvalidInput: its ids make no safe file name.
+        """
+        name = result_name(execution)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._write(name, result_content(execution))
+        self._remove_oldest()
+        return name
+
+    def list(self) -> list[ResultSummary]:
+        """What is there, newest first. A file that cannot be read is left out."""
+        known = {}
+        for name, stamp in self._files():
+            seen = self._known.get(name)
+            if seen is None or seen[0] != stamp:
+                seen = (stamp, self._summary(name))
+            known[name] = seen
+        self._known = known
+        summaries = [summary for _, summary in known.values() if summary is not None]
+        return sorted(summaries, key=lambda one: (one.timestamp, one.filename), reverse=True)
+
+    def read(self, filename: str) -> bytes:
+        """The JSON in a file.
+
+        Raises:
+            NotFound: there is no result file of that name; nothing outside of the folder is one.
+        """
+        if NAME.fullmatch(filename) is None:
+            raise NotFound("Output not found")
+        try:
+            path = (self.folder / filename).resolve(strict=True)
+            if path.parent != self.folder.resolve() or not path.is_file():
+                raise NotFound("Output not found")
+            return _content(path)
+        except OSError:
+            raise NotFound("Output not found") from None
+
+    def _summary(self, filename: str) -> ResultSummary | None:
+        try:
+            return ResultSummary.read(filename, self.read(filename))
+        except (NotFound, ValueError):
+            return None
+
+    def _write(self, name: str, content: bytes) -> None:
+        unfinished = self.folder / f".{name}.tmp"
+        try:
+            with unfinished.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            unfinished.replace(self.folder / name)
+        except BaseException:
+            unfinished.unlink(missing_ok=True)
+            raise
+
+    def _remove_oldest(self) -> None:
+        """Looks at the folder only when it may be full, and makes room for more than one then."""
+        self._room -= 1
+        if self._room >= 0:
+            return
+        by_age = sorted((stamp, name) for name, stamp in self._files())
+        if len(by_age) > self._max_files:
+            self._remove_leftovers()
+            surplus = len(by_age) - self._max_files + self._max_files // 20
+            for _, name in by_age[:surplus]:
+                (self.folder / name).unlink(missing_ok=True)
+            by_age = by_age[surplus:]
+        self._room = self._max_files - len(by_age)
+
+    def _remove_leftovers(self) -> None:
+        """What was being written when the machine or the server went down."""
+        for path in self.folder.glob(".result-*.tmp"):
+            with suppress(FileNotFoundError):
+                if time.time() - path.lstat().st_mtime > LEFTOVER_SECONDS:
+                    path.unlink()
+
+    def _files(self) -> Iterator[tuple[str, Stamp]]:
+        """The result files and what changes when they do; one that goes meanwhile is left out."""
+        if not self.folder.is_dir():
+            return
+        with os.scandir(self.folder) as entries:
+            for entry in entries:
+                if NAME.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
+                    with suppress(FileNotFoundError):
+                        found = entry.stat(follow_symlinks=False)
+                        yield entry.name, (found.st_mtime_ns, found.st_size)
+
+
+def _content(path: Path) -> bytes:
+    with path.open("rb") as file:
+        content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise NotFound("Output not found")
+    return content

@@ -1,0 +1,1 @@
+"""How the stages of one execution run."""

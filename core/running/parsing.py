@@ -1,0 +1,118 @@
+"""From the text that a stage has put out to the value that it hands over.
+
+The rules are those of section 5.3 of the REST contract. Each of them takes linear time.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+
+import orjson
+
+from ..errors import StageError
+from ..json_value import JSON
+from ..pipelines.definition import Extract, OutputDefinition, OutputFormat
+from ..text import trimmed
+from .conditions import MISSING, lookup
+from .stages.worker import check_depth
+
+FENCE = "```"
+HEADING = re.compile(r"#{1,6}[ \t]+(\S.*)")
+LABEL = re.compile(r"[ \t]*([^\W\d_][\w -]{0,60}):[ \t]+(\S.*)")
+
+
+def parsed(output: OutputDefinition, value: JSON) -> JSON:
+    """What a stage hands over, from the value that it came to.
+
+    A value that is JSON already (a python stage's) is only extracted from.
+
+    Raises:
+        StageError: the text has no JSON, or what is to be extracted is not in it.
+    """
+    if isinstance(value, str):
+        value = READERS[output.format](value)
+    if output.format != "json" or not output.extract:
+        return value
+    return _extracted(output.extract, value)
+
+
+def _json(text: str) -> JSON:
+    """The first code block is tried before the whole text, each for its widest object or list."""
+    failures = []
+    for candidate in _candidates(text):
+        try:
+            value = orjson.loads(_widest(candidate))
+            check_depth(value)
+        except ValueError as error:
+            failures.append(error)
+        else:
+            return value
+    raise _unreadable(str(failures[0])) from failures[0]
+
+
+def _candidates(text: str) -> Iterator[str]:
+    # A fence may also be part of a text within the JSON: then the block is no JSON, the whole is.
+    _, opened, rest = text.partition(FENCE)
+    block, closed, _ = rest.partition(FENCE)
+    if opened and closed:
+        yield block.removeprefix("json")
+    yield text
+
+
+def _widest(text: str) -> str:
+    """From the first bracket that is ever closed to the last one that closes its kind."""
+    spans = ((text.find(left), text.rfind(right) + 1) for left, right in ("{}", "[]"))
+    start, end = min((span for span in spans if 0 <= span[0] < span[1]), default=(0, len(text)))
+    return trimmed(text[start:end])
+
+
+def _extracted(fields: tuple[Extract, ...], value: JSON) -> dict[str, JSON]:
+    extracted: dict[str, JSON] = {}
+    for field in fields:
+        found = lookup(value, field.path)
+        if found is not MISSING:
+            extracted[field.name] = found
+        elif "default" in field.model_fields_set:
+            extracted[field.name] = field.default
+        elif field.required:
+            raise _unreadable(f'Required field "{field.name}" not found at path "{field.path}"')
+    return extracted
+
+
+def _markdown(text: str) -> dict[str, JSON]:
+    """A section under each heading's name in snake_case; what is before the first, as `content`.
+
+    Of two headings with the same name the last one counts.
+    """
+    sections: dict[str, list[str]] = {"content": []}
+    lines = sections["content"]
+    for line in text.split("\n"):
+        heading = HEADING.fullmatch(line)
+        if heading and (name := _snake_case(heading[1])):
+            lines = sections[name] = []
+        else:
+            lines.append(line)
+    joined = {name: trimmed("\n".join(lines)) for name, lines in sections.items()}
+    return {name: section for name, section in joined.items() if section or name != "content"}
+
+
+def _snake_case(heading: str) -> str:
+    return re.sub(r"[\W_]+", "_", heading).strip("_").lower()
+
+
+def _text(text: str) -> dict[str, JSON]:
+    """The whole as `content`, and each `Label: value` line under its label in lower case."""
+    labelled = (LABEL.fullmatch(line) for line in text.split("\n"))
+    labels = {match[1].lower(): trimmed(match[2]) for match in labelled if match}
+    return {**labels, "content": trimmed(text)}
+
+
+READERS: Mapping[OutputFormat, Callable[[str], JSON]] = {
+    "json": _json,
+    "markdown": _markdown,
+    "text": _text,
+}
+
+
+def _unreadable(reason: str) -> StageError:
+    message = f"Failed to parse JSON output: {reason}"
+    return StageError(message, type="OutputError", retryable=False)

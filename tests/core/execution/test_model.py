@@ -1,0 +1,70 @@
+"""Executions and the table of their moves."""
+
+import pytest
+from runcast.core.errors import IllegalMove
+from runcast.core.execution.model import MOVES, StageRun, StageStatus, Status, Usage
+from samples import an_execution
+
+
+def test_the_table_names_every_status_and_leads_only_to_statuses() -> None:
+    """No status is forgotten in MOVES."""
+    assert set(MOVES) == set(Status)
+    assert set().union(*MOVES.values()) <= set(Status)
+
+
+def test_three_statuses_are_final() -> None:
+    """Terminal is what the table has no move from."""
+    ends = {Status.COMPLETED, Status.FAILED, Status.CANCELLED}
+    assert {status for status in Status if status.terminal} == ends
+
+
+def test_every_status_is_reached_from_queued_and_reaches_an_end() -> None:
+    """No status is an island and none is a trap."""
+
+    def reachable(status: Status) -> set[Status]:
+        found, fresh = {status}, {status}
+        while fresh:
+            fresh = set().union(*(MOVES[one] for one in fresh)) - found
+            found |= fresh
+        return found
+
+    assert reachable(Status.QUEUED) == set(Status)
+    assert all(any(end.terminal for end in reachable(status)) for status in Status)
+
+
+@pytest.mark.parametrize("before", Status)
+@pytest.mark.parametrize("after", Status)
+def test_an_execution_moves_as_the_table_says(before: Status, after: Status) -> None:
+    """What the table lacks raises, what it has gives a new value; the old one stays."""
+    execution = an_execution(status=before)
+    if after in MOVES[before]:
+        assert execution.moved(after).status is after
+    else:
+        with pytest.raises(IllegalMove):
+            execution.moved(after)
+    assert execution.status is before
+
+
+def test_usage_is_the_sum_over_the_stages() -> None:
+    """Tokens and dollars add up."""
+    used = (Usage(1, 2, 0.5), Usage(10, 20, 0.25))
+    stages = tuple(StageRun(str(n), str(n), "python", usage=one) for n, one in enumerate(used))
+    assert an_execution(stages=stages).usage == Usage(11, 22, 0.75)
+    assert an_execution(stages=()).usage == Usage()
+
+
+def test_durations_run_until_the_end() -> None:
+    """So far while it runs, in total once it has ended; a stage has one only at its end."""
+    assert an_execution(started_at=1000).duration_ms(now=1250) == 250
+    assert an_execution(started_at=1000, ended_at=1100).duration_ms(now=9999) == 100
+    assert StageRun("a", "a", "python", started_at=5).duration_ms is None
+    assert StageRun("a", "a", "python", started_at=5, ended_at=12).duration_ms == 7
+
+
+def test_the_running_stage_is_found_by_its_index() -> None:
+    """None while none runs."""
+    execution = an_execution("exec_1", "a", "b")
+    assert execution.running_stage is None
+    running = StageRun("b", "b", "python", StageStatus.RUNNING)
+    assert execution.with_stage(1, running).running_stage == 1
+    assert execution.total_stages == 2

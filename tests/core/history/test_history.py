@@ -1,0 +1,220 @@
+"""What is kept of executions, across restarts and within bounds."""
+
+import asyncio
+import subprocess
+import sys
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from patience import until
+from runcast.core.execution.events import Began, CancelRequested, Event, StageStarted
+from runcast.core.execution.filter import ExecutionFilter
+from runcast.core.execution.model import EndReason, Execution, Failure, StageStatus, Status
+from runcast.core.execution.output import Output
+from runcast.core.execution.page import PageRequest
+from runcast.core.history import FILE_NAME, History
+from runcast.core.history.file import HistoryFile
+from samples import an_execution
+from virtual_clock import EPOCH_MS, VirtualClock
+
+pytestmark = pytest.mark.usefixtures("leaves_no_task")
+
+
+def ended(number: int, at: int | None = None, **values: Any) -> Execution:
+    at = EPOCH_MS + number if at is None else at
+    values = {"status": Status.COMPLETED, "started_at": at - 1, "ended_at": at} | values
+    return an_execution(f"exec_{number}", sequence=9, **values)
+
+
+def names(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
+
+
+def after(execution: Execution, *events: Event) -> Execution:
+    for event in events:
+        execution = replace(event.after(execution), sequence=execution.sequence + 1)
+    return execution
+
+
+async def test_200_executions_that_start_and_end_together_are_200_records(
+    tmp_path: Path, clock: VirtualClock
+) -> None:
+    """Each with its own end (defect B1 of the old server: 100 runs, 7 records)."""
+    async with History(tmp_path, clock) as history:
+
+        async def run(number: int) -> None:
+            history.note(an_execution(f"exec_{number}"))
+            assert await history.committed(f"exec_{number}")
+            history.note(ended(number, output=number))
+
+        await asyncio.gather(*(run(number) for number in range(200)))
+        _, total = await history.ended_page(1, 1)
+        assert total == 200
+    async with History(tmp_path, clock) as history:
+        found, total = await history.ended_page(1, 1000)
+        assert total == 200
+        assert {one.id: one.output for one in found} == {f"exec_{n}": n for n in range(200)}
+
+
+async def test_what_is_large_is_kept(tmp_path: Path, clock: VirtualClock) -> None:
+    """An input of 1 MiB is whole, an output is cut."""
+    execution = ended(1, input="ä" * 2**19)
+    long = Output().appended("x" * 10**6)
+    execution = execution.with_stage(0, replace(execution.stages[0], output=long))
+    async with History(tmp_path, clock) as history:
+        history.note(execution)
+    async with History(tmp_path, clock) as history:
+        kept = await history.get("exec_1")
+    assert kept is not None
+    assert kept.input == execution.input
+    assert (kept.stages[0].output.length, kept.stages[0].output.dropped) == (51_200, 948_800)
+
+
+async def test_one_bad_record_does_not_lose_the_others(
+    tmp_path: Path, clock: VirtualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What cannot be kept at all is named in the log; the history goes on."""
+    bad: Any = {"input_preview": None}
+    async with History(tmp_path, clock) as history:
+        for execution in (ended(1), ended(2, **bad), ended(3, ended_at=2**70), ended(4)):
+            history.note(execution)
+            await history.committed(execution.id)
+        assert history.problem is None
+    async with History(tmp_path, clock) as history:
+        found, _ = await history.ended_page(1, 10)
+    assert {one.id for one in found} == {"exec_1", "exec_3", "exec_4"}
+    assert "exec_2 cannot be kept" in caplog.text
+
+
+async def test_what_waits_is_read_as_if_it_were_written(
+    tmp_path: Path, clock: VirtualClock
+) -> None:
+    """A reader never sees less than it was told before."""
+    async with History(tmp_path, clock) as history:
+        for number in range(5):
+            history.note(ended(number))
+            history.note(ended(number, output="latest"))
+            assert await history.get(f"exec_{number}") == ended(number, output="latest")
+            assert await history.ended_page(1, 1) == (
+                [ended(number, output="latest")],
+                number + 1,
+            )
+            page = await history.merged_page([])
+            assert page.total == number + 1
+        assert await history.get("exec_none") is None
+        assert await history.get("\ud800\0") is None
+
+
+async def test_what_is_live_counts_in_place_of_what_is_kept(
+    tmp_path: Path, clock: VirtualClock
+) -> None:
+    """Once, and as it is now."""
+    async with History(tmp_path, clock) as history:
+        for number in range(3):
+            history.note(ended(number))
+            await history.committed(f"exec_{number}")
+        live = [an_execution("exec_1", status=Status.RUNNING), an_execution("exec_9")]
+        found = await history.merged_page(live)
+        assert {one.id for _, one in found.page.items} == {"exec_0", "exec_1", "exec_2", "exec_9"}
+        assert found.counts[Status.COMPLETED] == 2
+        assert (found.counts[Status.RUNNING], found.counts[Status.QUEUED]) == (1, 1)
+        running = ExecutionFilter(status=frozenset({Status.RUNNING}))
+        found = await history.merged_page(live, running, request=PageRequest(first=1))
+        assert ([one for _, one in found.page.items], found.total) == ([live[0]], 1)
+
+
+async def test_what_a_crash_left_open_is_ended(tmp_path: Path, clock: VirtualClock) -> None:
+    """FAILED with SERVER_RESTART, its last stage FAILED; CANCELLED if that was under way."""
+    queued = an_execution("exec_1")
+    running = after(an_execution("exec_2"), Began("exec_2", 1), StageStarted("exec_2", 2, 0))
+    stopping = after(
+        an_execution("exec_3"),
+        Began("exec_3", 1),
+        StageStarted("exec_3", 2, 0),
+        CancelRequested("exec_3", 3, "enough"),
+    )
+    file = HistoryFile(tmp_path / FILE_NAME, clock)
+    file.write([queued, running, stopping, *(an_execution(f"exec_x{n}") for n in range(500))])
+    file.close()
+    async with History(tmp_path, clock) as history:
+        found = [await history.get(f"exec_{number}") for number in (1, 2, 3)]
+        _, total = await history.ended_page(1, 1)
+    assert total == 503
+    first, second, third = found
+    assert first and second and third
+    assert (first.status, first.end_reason) == (Status.FAILED, EndReason.SERVER_RESTART)
+    assert (second.status, second.ended_at) == (Status.FAILED, EPOCH_MS)
+    assert (second.current_stage, second.stages[0].status) == (1, StageStatus.FAILED)
+    assert second.error == second.stages[0].error
+    assert isinstance(second.error, Failure)
+    assert (second.error.type, second.error.stage_id) == ("ServerRestart", "one")
+    assert second.sequence == running.sequence + 1
+    assert (third.status, third.stages[0].status) == (Status.CANCELLED, StageStatus.CANCELLED)
+
+
+async def until_total(history: History, number: int) -> None:
+    async with asyncio.timeout(30):
+        while (await history.ended_page(1, 1))[1] != number:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+async def test_the_newest_ends_are_kept(tmp_path: Path, clock: VirtualClock) -> None:
+    """As many as `max_records`; what runs is not counted."""
+    async with History(tmp_path, clock, max_records=100) as history:
+        history.note(an_execution("exec_running"))
+        for number in range(3000):
+            history.note(ended(number))
+        await until_total(history, 100)
+        found, _ = await history.ended_page(1, 200)
+        assert [one.id for one in found] == [f"exec_{n}" for n in range(2999, 2899, -1)]
+        assert await history.get("exec_running") is not None
+        assert await history.get("exec_1") is None
+
+
+async def test_what_ended_too_long_ago_is_forgotten(tmp_path: Path, clock: VirtualClock) -> None:
+    """After `max_age_seconds`."""
+    async with History(tmp_path, clock, max_age_seconds=60) as history:
+        for number in range(500):
+            history.note(ended(number, at=EPOCH_MS))
+        await until_total(history, 500)
+        clock.advance(61)
+        latest = ended(1000, at=clock.now())
+        history.note(latest)
+        await until_total(history, 1)
+        assert await history.get("exec_1000") == latest
+
+
+async def test_closing_writes_everything_and_leaves_no_thread(
+    tmp_path: Path, clock: VirtualClock
+) -> None:
+    """Also while it is busy; and the log of the database is merged into its file."""
+    before = set(threading.enumerate())
+    async with History(tmp_path, clock) as history:
+        for number in range(2000):
+            history.note(ended(number))
+        reading = [asyncio.create_task(history.ended_page(1, 100)) for _ in range(5)]
+        await asyncio.sleep(0)
+    assert [total for _, total in await asyncio.gather(*reading)] == [2000] * 5
+    await until(lambda: set(threading.enumerate()) <= before)
+    assert names(tmp_path) == [FILE_NAME]
+    async with History(tmp_path, clock) as history:
+        assert (await history.ended_page(1, 1))[1] == 2000
+
+
+def test_a_history_that_was_never_closed_keeps_no_process_alive(tmp_path: Path) -> None:
+    """Its threads end with the process."""
+    program = f"""
+import asyncio, pathlib
+from runcast.core.clock import SystemClock
+from runcast.core.history import History
+
+async def main():
+    history = await History(pathlib.Path({str(tmp_path)!r}), SystemClock()).__aenter__()
+    await history.ended_page(1, 1)
+
+asyncio.run(main())
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=30)

@@ -1,0 +1,82 @@
+"""The file that the history is kept in."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from executions_at_random import EXECUTIONS
+from hypothesis import HealthCheck, given, settings, strategies as st
+from runcast.core.execution.model import Execution, Status
+from runcast.core.history.file import HistoryFile
+from samples import an_execution
+from virtual_clock import EPOCH_MS, VirtualClock
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HistoryFile]:
+    """A file for all of them, for it takes a while to make one."""
+    file = HistoryFile(tmp_path_factory.mktemp("history") / "history.db", VirtualClock())
+    yield file
+    file.close()
+
+
+def ended(number: int, input: str = "hello") -> Execution:
+    return an_execution(
+        f"exec_{number}", status=Status.COMPLETED, ended_at=EPOCH_MS + number, input=input
+    )
+
+
+@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+@given(many=st.lists(EXECUTIONS, max_size=4))
+def test_any_execution_is_kept_as_it_was(file: HistoryFile, many: list[Execution]) -> None:
+    """Half surrogate pairs, NUL characters and large integers do no harm. Ids are made here."""
+    many = [replace(one, id=f"exec_{number}") for number, one in enumerate(many)]
+    file.write(many)
+    for execution in many:
+        assert file.reader.get(execution.id) == execution
+
+
+def test_a_record_that_cannot_be_read_hides_no_other(tmp_path: Path) -> None:
+    """It is told as far as its columns say what it was, and can be ended all the same."""
+    file = HistoryFile(tmp_path / "history.db", VirtualClock())
+    file.write([ended(1), an_execution("exec_2"), ended(3)])
+    with file._transaction() as connection:
+        connection.exec_driver_sql("UPDATE records SET content = x'00'")
+    assert not file.settle(())
+    found, total = file.reader.ended({}, 0, 10)
+    file.close()
+    assert total == 3
+    assert {one.id: one.status for one in found} == {
+        "exec_1": Status.COMPLETED,
+        "exec_2": Status.FAILED,
+        "exec_3": Status.COMPLETED,
+    }
+    assert {(one.pipeline_name, one.started_at) for one in found} == {("Demo", 1000)}
+
+
+def test_the_file_does_not_grow_with_what_has_gone(tmp_path: Path) -> None:
+    """New rows take the place of old ones."""
+    file = HistoryFile(tmp_path / "history.db", VirtualClock())
+    sizes = []
+    for start in range(0, 2000, 100):
+        file.write([ended(number, "x" * 5000) for number in range(start, start + 100)])
+        while file.prune(300, 10**9):
+            pass
+        file.close()
+        sizes.append(file.path.stat().st_size)
+    assert file.reader.ended({}, 0, 0) == ([], 300)
+    file.close()
+    assert sizes[-1] < 1.5 * sizes[3]
+
+
+def test_a_lower_bound_makes_the_file_smaller(tmp_path: Path) -> None:
+    """What is given up is given back to the disk, in steps."""
+    file = HistoryFile(tmp_path / "history.db", VirtualClock())
+    file.write([ended(number, "x" * 5000) for number in range(1000)])
+    file.close()
+    before = file.path.stat().st_size
+    while file.prune(10, 10**9):
+        pass
+    file.close()
+    assert file.path.stat().st_size < before / 4

@@ -1,0 +1,202 @@
+"""Pages over what is live and what is kept."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings, strategies as st
+from runcast.core.errors import InvalidInput
+from runcast.core.execution.filter import EVERYTHING, ExecutionFilter
+from runcast.core.execution.model import Execution, Status
+from runcast.core.execution.page import Order, OrderField, PageRequest, encode_key, paginate
+from runcast.core.history.file import HistoryFile
+from samples import an_execution
+from virtual_clock import VirtualClock
+
+NOW = 9
+NAMES = ("Demo", "demo", "Straße", "STRASSE", "ﬀ", "a\0b", "\ud800x", "\ue000x", "\U0001f600x")
+LABELS = (("team", "a"), ("team", "ab"), ("t", "eama"), ("", ""))
+TERMINAL = [status for status in Status if status.terminal]
+IDS = st.integers(0, 12).map(lambda number: f"exec_{number}")
+SMALL = st.integers(0, 6)
+
+
+@st.composite
+def executions(draw: st.DrawFn) -> Execution:
+    """From a small world, so that many are alike."""
+    status = draw(st.sampled_from([*Status, *TERMINAL]))
+    started = draw(SMALL)
+    name = draw(st.sampled_from(NAMES))
+    return an_execution(
+        draw(IDS),
+        pipeline_id=draw(st.sampled_from(["p", "q", "P"])),
+        pipeline_name=name,
+        input_preview=draw(st.sampled_from(NAMES)),
+        started_at=started,
+        status=status,
+        ended_at=started + draw(SMALL) if status.terminal else None,
+        labels=tuple(draw(st.lists(st.sampled_from(LABELS), unique=True, max_size=2))),
+    )
+
+
+STATUSES = st.none() | st.frozensets(st.sampled_from(Status))
+FILTERS = st.just(EVERYTHING) | st.builds(
+    ExecutionFilter,
+    status=STATUSES,
+    not_status=STATUSES,
+    pipeline_id=st.none() | st.frozensets(st.sampled_from(["p", "q", "none"])),
+    labels=st.just(()) | st.lists(st.sampled_from(LABELS), max_size=2).map(tuple),
+    text=st.none() | st.sampled_from(["", "DEMO", "strasse", "ß", "FF", "\0", "\ud800", "1", "Oﬀ"]),
+    started_after=st.none() | SMALL | st.just(-(10**30)),
+    started_before=st.none() | SMALL | st.just(10**30),
+)
+ORDERS = st.builds(Order, st.sampled_from(OrderField), st.booleans())
+NUMBERS = SMALL | st.sampled_from([2.5, 10**30, -(10**30), float("inf"), float("-inf")])
+
+
+@st.composite
+def requests(draw: st.DrawFn, order: Order) -> PageRequest:
+    values: st.SearchStrategy[Any] = NUMBERS
+    if order.field is OrderField.PIPELINE_NAME:
+        values = st.sampled_from(NAMES)
+    cursors = st.none() | st.tuples(values, IDS).map(encode_key)
+    size = draw(st.none() | st.integers(0, 4))
+    after, before = draw(cursors), draw(cursors)
+    if draw(st.booleans()):
+        return PageRequest(first=size, after=after, before=before)
+    return PageRequest(last=size, after=after, before=before)
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HistoryFile]:
+    """A file for all of them, for it takes a while to make one."""
+    file = HistoryFile(tmp_path_factory.mktemp("history") / "history.db", VirtualClock())
+    yield file
+    file.close()
+
+
+def keep(file: HistoryFile, many: Iterable[Execution]) -> None:
+    """These, and nothing else."""
+    file.settle(())
+    while file.prune(0, 10**9):
+        pass
+    file.write(list(many))
+
+
+WANTED = ORDERS.flatmap(lambda order: st.tuples(st.just(order), requests(order)))
+
+
+def by_id(many: list[Execution]) -> dict[str, Execution]:
+    return {one.id: one for one in many}
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.lists(executions(), max_size=12), st.lists(executions(), max_size=5), FILTERS, st.data())
+def test_a_page_is_the_one_that_paginate_makes_of_all(
+    file: HistoryFile,
+    kept: list[Execution],
+    live: list[Execution],
+    filter: ExecutionFilter,
+    data: st.DataObject,
+) -> None:
+    """Whatever is asked for; what is live counts in place of what the file says of it."""
+    kept, live = list(by_id(kept).values()), list(by_id(live).values())
+    orders = data.draw(st.lists(WANTED, max_size=4))
+    held = by_id(live)
+    everything = [*live, *(one for one in kept if one.ended_at is not None and one.id not in held)]
+    matching = [one for one in everything if filter.matches(one)]
+    counts = Counter(one.status for one in everything if filter.of_any_status().matches(one))
+    keep(file, kept)
+    for order, request in orders:
+        found = file.reader.page(held, filter, order, request, NOW)
+        assert found.page == paginate(matching, order, request, NOW)
+        assert found.total == len(matching)
+        assert found.counts == {status: counts[status] for status in Status}
+
+
+@settings(deadline=None)
+@given(
+    st.lists(executions(), max_size=12),
+    st.lists(executions(), max_size=5),
+    st.integers(0, 20) | st.just(10**30),
+    st.integers(0, 20),
+)
+def test_what_ended_last_comes_first(
+    file: HistoryFile, kept: list[Execution], waiting: list[Execution], offset: int, limit: int
+) -> None:
+    """Also if some of it is still to be written."""
+    held = by_id(waiting)
+    all_of_it = [one for one in (by_id(kept) | held).values() if one.ended_at is not None]
+    all_of_it.sort(key=lambda one: (one.ended_at, one.id), reverse=True)
+    keep(file, kept)
+    found, number = file.reader.ended(held, offset, limit)
+    assert (found, number) == (all_of_it[offset : offset + limit], len(all_of_it))
+
+
+def test_a_cursor_holds_its_place_when_items_come_and_go(file: HistoryFile) -> None:
+    """The next page begins after the last item, which has gone, without what has come before it."""
+    many = [
+        an_execution(f"exec_{n}", started_at=n, ended_at=n, status=Status.COMPLETED)
+        for n in range(6)
+    ]
+    keep(file, many[1:5])
+    first = file.reader.page({}, EVERYTHING, Order(), PageRequest(first=2), NOW)
+    cursor, gone = first.page.items[-1]
+    assert gone == many[3]
+    keep(file, [one for one in many if one != gone])
+    request = PageRequest(first=2, after=cursor)
+    page = file.reader.page({}, EVERYTHING, Order(), request, NOW).page
+    assert [one for _, one in page.items] == [many[2], many[1]]
+    assert (page.has_previous, page.has_next) == (True, True)
+
+
+@pytest.mark.parametrize("descending", [False, True])
+def test_between_cursors_that_have_crossed_there_is_nothing(
+    file: HistoryFile, descending: bool
+) -> None:
+    """But there is something on either side, and it is said."""
+    many = [
+        an_execution(f"exec_{n}", started_at=n, ended_at=n, status=Status.COMPLETED)
+        for n in range(6)
+    ]
+    keep(file, many)
+    order = Order(descending=descending)
+    low, high = (encode_key(order.key(many[n], NOW)) for n in (2, 3))
+    after, before = (low, high) if descending else (high, low)
+    for request in (
+        PageRequest(first=2, after=after, before=before),
+        PageRequest(last=2, after=after, before=before),
+    ):
+        page = file.reader.page({}, EVERYTHING, order, request, NOW).page
+        assert (page.items, page.has_previous, page.has_next) == ([], True, True)
+        assert page == paginate(many, order, request, NOW)
+
+
+@pytest.mark.parametrize(
+    ("asked", "path"),
+    [
+        (PageRequest(first=-1), "first"),
+        (PageRequest(first=1, last=1), "last"),
+        (PageRequest(after="?"), "after"),
+        (PageRequest(before=encode_key(("a name", "exec_1"))), "before"),
+    ],
+)
+def test_what_is_off_in_a_request_is_refused(
+    file: HistoryFile, asked: PageRequest, path: str
+) -> None:
+    """As it is for a list in memory."""
+    keep(file, [])
+    with pytest.raises(InvalidInput) as refused:
+        file.reader.page({}, EVERYTHING, Order(), asked, NOW)
+    assert refused.value.path == (path,)
+
+
+def test_more_may_be_live_than_a_statement_has_parameters(file: HistoryFile) -> None:
+    """40,000 executions that are held leave what is kept of them out."""
+    one = an_execution(status=Status.RUNNING)
+    many = [replace(one, id=f"exec_{n}") for n in range(40_000)]
+    keep(file, [an_execution("exec_7", status=Status.FAILED, ended_at=2000)])
+    found = file.reader.page(by_id(many), EVERYTHING, Order(), PageRequest(first=1), NOW)
+    assert (found.total, found.counts[Status.FAILED]) == (40_000, 0)

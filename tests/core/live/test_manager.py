@@ -1,0 +1,361 @@
+"""The one holder of all executions."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from patience import turns, until
+from runcast.core.engines.embedded import EmbeddedEngine
+from runcast.core.errors import (
+    CapacityReached,
+    Conflict,
+    IllegalMove,
+    InvalidInput,
+    NotFound,
+    Stopping,
+    Unavailable,
+)
+from runcast.core.execution.change import Change
+from runcast.core.execution.events import (
+    Began,
+    ChangeKind,
+    Ended,
+    StageCompleted,
+    StageOutput,
+    StageStarted,
+    Submitted,
+)
+from runcast.core.execution.model import EndReason, Execution, StageStatus, Status
+from runcast.core.live.listing import ListChange
+from runcast.core.live.manager import RETENTION_SECONDS, ExecutionManager
+from runcast.core.running.executor import PipelineExecutor
+from runcast.core.running.stages import StageCall
+from samples import ScriptedEngine, a_pipeline, a_request
+from scripted_stages import Gate, ScriptedRunner
+from virtual_clock import VirtualClock
+
+pytestmark = pytest.mark.usefixtures("leaves_no_task")
+
+PIPELINE = a_pipeline("one", "two")
+
+
+@pytest.fixture
+def engine() -> ScriptedEngine:
+    """One that does what the test says."""
+    return ScriptedEngine()
+
+
+@pytest.fixture
+async def manager(
+    engine: ScriptedEngine, clock: VirtualClock, leaves_no_task: None
+) -> AsyncIterator[ExecutionManager]:
+    """A manager on that engine."""
+    async with ExecutionManager(engine, clock) as manager:
+        yield manager
+
+
+async def start(manager: ExecutionManager, **values: Any) -> Execution:
+    return (await manager.start(a_request(**values), PIPELINE)).execution
+
+
+def end(id: str, status: Status = Status.COMPLETED) -> Ended:
+    return Ended(id, 3000, status, EndReason.FINISHED)
+
+
+async def test_a_started_execution_is_visible_at_once(manager: ExecutionManager) -> None:
+    """By its id and first in the list."""
+    older = await start(manager)
+    newer = await start(manager, labels=[("team", "a")], timeout_ms=5)
+    assert manager.get(newer.id) is newer
+    assert manager.list() == [newer, older]
+    assert manager.list(limit=1) == [newer]
+    assert (newer.status, newer.sequence, newer.labels) == ("QUEUED", 1, (("team", "a"),))
+    assert [stage.status for stage in newer.stages] == ["PENDING", "PENDING"]
+    assert newer.options.timeout_ms == 5
+
+
+async def test_a_key_starts_once(manager: ExecutionManager) -> None:
+    """The second start finds the first one's execution as it is now."""
+    first = await start(manager, idempotency_key="k")
+    manager.apply(Began(first.id, 1))
+    again = await manager.start(a_request(idempotency_key="k"), PIPELINE)
+    assert again.existing and again.execution.status is Status.RUNNING
+    with pytest.raises(Conflict):
+        await start(manager, input="other", idempotency_key="k")
+    assert len(manager.list()) == 1
+
+
+async def test_a_refused_start_leaves_nothing(
+    manager: ExecutionManager, engine: ScriptedEngine
+) -> None:
+    """Neither an execution nor a key."""
+    engine.refusal = CapacityReached("full")
+    with pytest.raises(CapacityReached):
+        await start(manager, idempotency_key="k")
+    assert manager.list() == [] and len(manager._keys) == 0
+    engine.refusal = None
+    await start(manager, input="other", idempotency_key="k")
+
+
+async def test_a_retry_is_a_new_execution_of_the_same_request(manager: ExecutionManager) -> None:
+    """Also of one that still runs; it says of which one it is."""
+    old = await start(manager, labels=[("team", "a")], timeout_ms=5)
+    new = (await manager.retry(old, PIPELINE)).execution
+    assert new.id != old.id and new.retry_of == old.id
+    assert (new.input, new.labels, new.options) == (old.input, old.labels, old.options)
+
+
+async def test_a_retry_takes_over_what_was_completed(
+    manager: ExecutionManager, engine: ScriptedEngine
+) -> None:
+    """Up to the stage that it begins with, which must exist and be reachable."""
+    old = await start(manager)
+    with pytest.raises(Conflict):
+        await manager.retry(old, PIPELINE, "two")
+    with pytest.raises(NotFound):
+        await manager.retry(old, PIPELINE, "three")
+    done = (Began(old.id, 1), StageStarted(old.id, 1, 0), StageCompleted(old.id, 2, 0, "value"))
+    await engine.say(*done)
+    new = (await manager.retry(manager.get(old.id), PIPELINE, "two")).execution
+    assert [stage.status for stage in new.stages] == ["COMPLETED", "PENDING"]
+    assert new.stages[0].value == "value"
+
+
+@pytest.mark.parametrize("reason", ["\ud83d", "x" * 1001])
+async def test_a_reason_that_cannot_be_shown_cancels_nothing(
+    manager: ExecutionManager, reason: str
+) -> None:
+    """Half a character, or a text without end."""
+    started = await start(manager)
+    with pytest.raises(InvalidInput):
+        await manager.cancel(started.id, reason)
+    assert manager.get(started.id).status is Status.QUEUED
+
+
+async def test_what_was_not_kept_cannot_be_taken_over(manager: ExecutionManager) -> None:
+    """A value that was too large for the history is not handed on as nothing."""
+    old = await start(manager)
+    done = replace(old.stages[0], status=StageStatus.COMPLETED, value_dropped=True)
+    with pytest.raises(Conflict, match="too large"):
+        await manager.retry(old.with_stage(0, done), PIPELINE, "two")
+
+
+async def test_apply_counts_and_refuses(manager: ExecutionManager) -> None:
+    """A refused event changes nothing, not even the sequence."""
+    execution = await start(manager)
+    assert manager.apply(Began(execution.id, 1)).sequence == 2
+    before = manager.get(execution.id)
+    for event in (Began(execution.id, 1), Submitted(execution.id, 1, execution)):
+        with pytest.raises(IllegalMove):
+            manager.apply(event)
+    assert manager.get(execution.id) is before
+    with pytest.raises(NotFound):
+        manager.apply(Began("exec_none", 1))
+
+
+async def test_unknown_executions_and_cursors_are_refused_at_once(
+    manager: ExecutionManager,
+) -> None:
+    """Before anything is read."""
+    execution = await start(manager)
+    with pytest.raises(NotFound):
+        manager.get("exec_none")
+    with pytest.raises(NotFound):
+        manager.watch("exec_none")
+    with pytest.raises(NotFound):
+        await manager.cancel("exec_none")
+    with pytest.raises(InvalidInput):
+        manager.watch(execution.id, "?")
+    with pytest.raises(InvalidInput):
+        manager.watch_list(after="?")
+    assert manager.subscribers == 0
+
+
+async def test_ended_executions_leave_when_the_retention_is_over(
+    manager: ExecutionManager, clock: VirtualClock
+) -> None:
+    """Not before; then neither listed nor found, and nothing of them is left in memory."""
+    first = await start(manager, idempotency_key="k")
+    manager.apply(end(first.id, Status.FAILED))
+    assert manager.expires_at(manager.get(first.id)) == 3000 + 300_000
+    assert manager.expires_at(first) is None
+    clock.advance(100)
+    second = await start(manager)
+    manager.apply(end(second.id, Status.FAILED))
+    running = await start(manager)
+    clock.advance(RETENTION_SECONDS - 100.125)
+    await turns()
+    assert len(manager.list()) == 3
+    clock.advance(0.125)
+    await turns()
+    assert [one.id for one in manager.list()] == [running.id, second.id]
+    with pytest.raises(NotFound):
+        manager.get(first.id)
+    assert len(manager._keys) == 0
+    clock.advance(100)
+    await turns()
+    assert [one.id for one in manager.list()] == [running.id]
+    assert len(manager._leaving) == 0
+    assert clock.sleepers == 0
+
+
+async def test_the_sweeper_outlives_a_sweep_by_hand(
+    engine: ScriptedEngine, clock: VirtualClock
+) -> None:
+    """One that comes between its waking and its look finds nobody left to leave."""
+    async with ExecutionManager(engine, clock, retention=0) as manager:
+        await turns()
+        for _ in range(2):
+            execution = await start(manager)
+            manager.apply(end(execution.id, Status.FAILED))
+            manager.sweep()
+            await turns()
+        assert manager.list() == []
+        assert not manager._sweeper.done()
+
+
+async def test_a_watch_of_what_has_left_meanwhile_is_refused(
+    engine: ScriptedEngine, clock: VirtualClock
+) -> None:
+    """It does not wait for what can never come."""
+    async with ExecutionManager(engine, clock, retention=1) as manager:
+        execution = await start(manager)
+        streams = [manager.watch(execution.id), manager.watch(execution.id, f"{manager.epoch}:1")]
+        manager.apply(end(execution.id, Status.FAILED))
+        clock.advance(1)
+        manager.sweep()
+        for stream in streams:
+            with pytest.raises(NotFound):
+                await anext(stream)
+        assert manager.subscribers == 0
+
+
+async def test_closing_interrupts_every_watch_and_refuses_every_start(
+    manager: ExecutionManager, engine: ScriptedEngine
+) -> None:
+    """Those that are open, and those that come afterwards, which still get their snapshot."""
+    execution = await start(manager)
+
+    async def read(changes: AsyncIterator[Change] | AsyncIterator[ListChange]) -> list[str]:
+        kinds: list[str] = []
+        with pytest.raises(Stopping):
+            async for change in changes:
+                kinds.append(change.kind)
+        return kinds
+
+    async def read_both() -> list[list[str]]:
+        both = read(manager.watch(execution.id)), read(manager.watch_list())
+        return await asyncio.gather(*both)
+
+    async with asyncio.timeout(30):
+        early = asyncio.create_task(read_both())
+        await until(lambda: manager.subscribers == 2)
+        await manager.close(grace=7)
+        for kinds in (await early, await read_both()):
+            assert kinds == [["SNAPSHOT"], ["ENTERED", "CAUGHT_UP"]]
+    assert engine.graces == [7]
+    with pytest.raises(Unavailable):
+        await start(manager)
+
+
+async def test_200_executions_at_once_with_three_readers_each(clock: VirtualClock) -> None:
+    """Snapshot first, no gap, exactly one terminal message, which is the last, then the end."""
+
+    async def talk(call: StageCall[Any]) -> object:
+        for number in range(5):
+            call.emit(f"{number}\n")
+            await asyncio.sleep(0)
+        return "done"
+
+    runner = ScriptedRunner(one=talk, two=talk)
+    executor = PipelineExecutor({"python": runner}, clock)
+    engine = EmbeddedEngine(executor, clock, limit=50, queue=1000)
+    async with ExecutionManager(engine, clock) as manager, asyncio.timeout(60):
+        ids = [(await start(manager)).id for _ in range(200)]
+
+        async def read(id: str) -> list[Change]:
+            return [change async for change in manager.watch(id)]
+
+        told = await asyncio.gather(*(read(id) for id in ids for _ in range(3)))
+        for changes in told:
+            first = changes[0].execution.sequence
+            assert [change.kind == "SNAPSHOT" for change in changes] == [True] + [False] * (
+                len(changes) - 1
+            )
+            sequences = [change.execution.sequence for change in changes]
+            assert sequences == list(range(first, first + len(changes)))
+            assert [change.terminal for change in changes] == [False] * (len(changes) - 1) + [True]
+            assert changes[-1].execution.status is Status.COMPLETED
+            pieces = [one.piece.text for one in changes if one.piece is not None]
+            assert "".join(pieces) == "0\n1\n2\n3\n4\n" * 2
+        assert runner.most_active == 50
+        assert manager.subscribers == 0 and manager._feed._hub._watchers == {}
+        clock.advance(RETENTION_SECONDS)
+        await until(lambda: not manager.list())
+        assert len(manager._leaving) == 0 and len(manager._store) == 0
+
+
+async def test_the_leaving_of_every_client_cancels_nothing(clock: VirtualClock) -> None:
+    """A new client sees everything as it is, and sees it through."""
+    gate = Gate()
+    executor = PipelineExecutor({"python": ScriptedRunner(one=gate)}, clock)
+    engine = EmbeddedEngine(executor, clock, limit=10, queue=0)
+    async with ExecutionManager(engine, clock) as manager, asyncio.timeout(60):
+        ids = [(await start(manager)).id for _ in range(5)]
+
+        async def read(id: str) -> list[Change]:
+            return [change async for change in manager.watch(id)]
+
+        clients = [asyncio.create_task(read(id)) for id in ids]
+        await until(lambda: manager.subscribers == 5 and gate.entered.is_set())
+        for client in clients:
+            client.cancel()
+        await asyncio.wait(clients)
+        assert manager.subscribers == 0
+        assert [one.status for one in manager.list()] == ["RUNNING"] * 5
+        back = asyncio.gather(*(read(id) for id in ids))
+        await until(lambda: manager.subscribers == 5)
+        gate.opened.set()
+        for changes in await back:
+            assert changes[0].kind is ChangeKind.SNAPSHOT
+            assert changes[0].execution.stages[0].status == "RUNNING"
+            assert changes[-1].execution.status is Status.COMPLETED
+        assert gate.cancels == 0
+
+
+async def test_a_reader_that_does_not_read_is_told_what_it_lost(
+    engine: ScriptedEngine, clock: VirtualClock
+) -> None:
+    """A RESET with the fresh state; it costs no more than the limit, and others lose nothing."""
+    async with ExecutionManager(engine, clock, watcher_limit=10) as manager:
+        id = (await start(manager)).id
+        slow, quick = manager.watch(id), manager.watch(id)
+        assert (await anext(slow)).execution.sequence == 1
+        assert (await anext(quick)).execution.sequence == 1
+        pieces = [StageOutput(id, 1, 0, str(number)) for number in range(100)]
+        for sequence, event in enumerate((Began(id, 1), StageStarted(id, 1, 0), *pieces), 2):
+            await engine.say(event)
+            assert (await anext(quick)).execution.sequence == sequence
+            assert all(len(w._changes) <= 10 for w in manager._feed._hub._watchers[id])
+        reset = await anext(slow)
+        assert (reset.kind, reset.missed, reset.execution) == ("RESET", 102, manager.get(id))
+        await engine.say(end(id))
+        assert [one.execution.sequence async for one in slow] == [104]
+        await quick.aclose()
+
+
+async def test_cursors_lead_back(manager: ExecutionManager) -> None:
+    """To the execution as it was seen, and to the list."""
+    execution = await start(manager)
+    assert str(manager.cursor(execution)) == f"{manager.epoch}:1"
+    assert manager.cursor(replace(execution, sequence=9)).sequence == 9
+    version = manager.list_cursor().sequence
+    assert manager.list_cursor(version) == manager.list_cursor()
+    assert [one.kind async for one in first(manager.watch_list(after=str(manager.list_cursor())))]
+
+
+async def first(stream: Any) -> AsyncIterator[Any]:
+    yield await anext(stream)
+    await stream.aclose()

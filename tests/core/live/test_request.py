@@ -1,0 +1,111 @@
+"""What may be asked to be started."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, strategies as st
+from runcast.core.errors import InvalidInput
+from runcast.core.live.request import (
+    INPUT_REQUIRED,
+    LONGEST_TIMEOUT_MS,
+    MAX_INPUT_BYTES,
+    MAX_KEY_CHARACTERS,
+    MAX_LABEL_CHARACTERS,
+    MAX_LABELS,
+    StartRequest,
+)
+from samples import a_request
+
+
+@pytest.mark.parametrize("input", [None, "", "  \n", "\ufeff\u00a0", 7, ["hello"], {"input": "x"}])
+def test_an_input_is_a_text_with_something_in_it(input: object) -> None:
+    """In the words of the REST contract."""
+    with pytest.raises(InvalidInput, match=INPUT_REQUIRED) as refused:
+        StartRequest.checked("demo", input)
+    assert refused.value.path == ("input",)
+
+
+def test_white_space_around_an_input_is_removed() -> None:
+    """As JavaScript does it: a byte order mark goes, a separator (U+001C) stays."""
+    assert a_request(" \ufeffhello world\n").input == "hello world"
+    assert a_request("\x1chello").input == "\x1chello"
+
+
+def test_an_input_has_a_limit_in_bytes() -> None:
+    """1 MiB of UTF-8 is the most."""
+    fits = "ä" * (MAX_INPUT_BYTES // 2)
+    assert a_request(fits).input == fits
+    with pytest.raises(InvalidInput, match="1048577 bytes"):
+        a_request(fits + "a")
+
+
+def test_half_a_surrogate_pair_is_no_text() -> None:
+    """No answer could ever show it."""
+    with pytest.raises(InvalidInput, match="surrogate"):
+        a_request("hello \ud800")
+
+
+LONG = "x" * (MAX_LABEL_CHARACTERS + 1)
+
+
+@pytest.mark.parametrize(
+    ("values", "path"),
+    [
+        ({"labels": [("", "a")]}, "options.labels.0.key"),
+        ({"labels": [("ok", "a"), (" ", "a")]}, "options.labels.1.key"),
+        ({"labels": [(LONG, "a")]}, "options.labels.0.key"),
+        ({"labels": [("a", LONG)]}, "options.labels.0.value"),
+        ({"labels": [("a", "b\n")]}, "options.labels.0.value"),
+        ({"labels": [("a\x00", "b")]}, "options.labels.0.key"),
+        ({"labels": [("a", "1"), ("a", "2")]}, "options.labels.1.key"),
+        ({"labels": [(str(n), "") for n in range(MAX_LABELS + 1)]}, "options.labels"),
+        ({"timeout_ms": 0}, "options.timeoutMs"),
+        ({"timeout_ms": -5}, "options.timeoutMs"),
+        ({"timeout_ms": LONGEST_TIMEOUT_MS + 1}, "options.timeoutMs"),
+        ({"idempotency_key": ""}, "options.idempotencyKey"),
+        ({"idempotency_key": "k" * (MAX_KEY_CHARACTERS + 1)}, "options.idempotencyKey"),
+        ({"idempotency_key": "a\tb"}, "options.idempotencyKey"),
+        ({"idempotency_key": "\ud800"}, "options.idempotencyKey"),
+    ],
+    ids=lambda one: str(one)[:50].encode("ascii", "replace").decode(),
+)
+def test_what_is_off_is_refused_by_its_path(values: dict[str, Any], path: str) -> None:
+    """A client can point to it."""
+    with pytest.raises(InvalidInput) as refused:
+        a_request(**values)
+    assert ".".join(refused.value.path) == path
+
+
+def test_what_is_at_the_bounds_is_accepted() -> None:
+    """Also a label without a value."""
+    labels = [(str(n), "") for n in range(MAX_LABELS)]
+    request = a_request(
+        labels=labels, timeout_ms=LONGEST_TIMEOUT_MS, idempotency_key="k" * MAX_KEY_CHARACTERS
+    )
+    assert request.labels == tuple(labels)
+    assert request.options.timeout_ms == LONGEST_TIMEOUT_MS
+
+
+ONES = st.fixed_dictionaries(
+    {"labels": st.permutations([("a", "1"), ("b", "2")]) | st.just([])},
+    optional={
+        "timeout_ms": st.integers(1, 3),
+        "execution_mode": st.sampled_from(["api", "cli"]),
+        "idempotency_key": st.sampled_from(["k", "l"]),
+    },
+)
+
+
+@given(st.sampled_from(["x", "y"]), ONES, st.sampled_from(["x", "y"]), ONES)
+def test_requests_have_the_same_digest_if_they_ask_for_the_same(
+    input: str, one: dict[str, Any], other_input: str, other: dict[str, Any]
+) -> None:
+    """The key itself and the order of labels are not what is asked for."""
+
+    def meaning(input: str, values: dict[str, Any]) -> list[object]:
+        rest = {key: value for key, value in values.items() if key != "idempotency_key"}
+        return [input, rest | {"labels": set(values["labels"])}]
+
+    same = meaning(input, one) == meaning(other_input, other)
+    digests = a_request(input, **one).digest(), a_request(other_input, **other).digest()
+    assert (digests[0] == digests[1]) is same

@@ -1,0 +1,97 @@
+"""The definition models: what a pipeline file may say."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+from runcast.core.pipelines.pipeline import CommandStage, Pipeline, PipelineFile, PythonStage
+
+HEAD = {"id": "p", "name": "P", "version": "1.0.0"}
+STAGE = {"id": "s", "command": ["cat"]}
+
+
+def definition(**changes: Any) -> PipelineFile:
+    return PipelineFile.model_validate({"pipeline": HEAD, "stages": [STAGE], **changes})
+
+
+def test_a_stage_with_a_command_is_a_command_stage() -> None:
+    """`command` decides about the kind of a stage."""
+    [stage] = definition(stages=[{"id": "s", "command": ["cat", "-"]}]).stages
+    assert isinstance(stage, CommandStage)
+    assert stage.command == ("cat", "-")
+
+
+def test_a_stage_with_a_call_is_a_python_stage() -> None:
+    """`call` decides about the kind of a stage."""
+    [stage] = definition(stages=[{"id": "s", "call": "json:dumps"}]).stages
+    assert isinstance(stage, PythonStage)
+    assert stage.type == "python"
+
+
+def test_a_stage_without_a_kind_says_what_it_needs() -> None:
+    """Neither `command` nor `call`: the message names both."""
+    with pytest.raises(ValidationError, match=r"`command` .* or `call`"):
+        definition(stages=[{"id": "s"}])
+
+
+def test_what_is_not_said_has_a_default() -> None:
+    """A stage of two keys runs once, without a time limit, and keeps 1 MiB of its output."""
+    [stage] = definition().stages
+    assert (stage.retry_count, stage.timeout_ms, stage.max_output_bytes) == (0, None, 1 << 20)
+    assert stage.title == "s"
+
+
+def test_a_definition_does_not_change() -> None:
+    """Definitions are frozen: a running execution keeps what it started with."""
+    [stage] = definition().stages
+    with pytest.raises(ValidationError, match="frozen"):
+        stage.id = "other"  # type: ignore[misc]
+
+
+def test_two_stages_need_two_ids() -> None:
+    """Stage ids are unique within a pipeline."""
+    with pytest.raises(ValidationError, match="two stages have the id 's'"):
+        definition(stages=[STAGE, STAGE])
+
+
+@pytest.mark.parametrize(
+    "stage",
+    [
+        {"id": "s", "command": []},
+        {"id": "", "command": ["cat"]},
+        {"id": "../s", "command": ["cat"]},
+        {"id": "s" * 101, "command": ["cat"]},
+        {"id": "s", "command": "cat /etc/hosts"},
+        {"id": "s", "command": ["cat"], "retryCount": 6},
+        {"id": "s", "command": ["cat"], "retryCount": -1},
+        {"id": "s", "command": ["cat"], "timeoutMs": 0},
+        {"id": "s", "command": ["cat"], "timeoutMs": 1 << 31},
+        {"id": "s", "command": ["cat"], "timeout": 5},
+        {"id": "s", "command": ["cat"], "maxOutputBytes": 1 << 30},
+        {"id": "s", "call": "no_function"},
+        {"id": "s", "call": "os:system('x')"},
+    ],
+)
+def test_a_stage_that_cannot_run_is_refused(stage: dict[str, Any]) -> None:
+    """Bounds, identifiers, empty commands and unknown keys are checked before anything runs."""
+    with pytest.raises(ValidationError):
+        definition(stages=[stage])
+
+
+@pytest.mark.parametrize("version", ["1", "1.0", "v1.0.0", "1.0.0-beta", "1.0.0\n"])
+def test_a_version_is_three_numbers(version: str) -> None:
+    """Section 5.1 of the REST contract: x.y.z."""
+    with pytest.raises(ValidationError, match="pattern"):
+        definition(pipeline=HEAD | {"version": version})
+
+
+def test_a_pipeline_tells_what_its_file_says() -> None:
+    """The short names lead into the definition, the folder to the file."""
+    head = HEAD | {"description": "d", "settings": {"maxConcurrent": 2}}
+    pipeline = Pipeline(definition=definition(pipeline=head), source={}, path=Path("a/b.yaml"))
+    assert (pipeline.id, pipeline.name, pipeline.version) == ("p", "P", "1.0.0")
+    assert pipeline.description == "d"
+    assert pipeline.settings.max_concurrent == 2
+    assert [stage.id for stage in pipeline.stages] == ["s"]
+    assert pipeline.folder == Path("a")

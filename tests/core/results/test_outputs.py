@@ -1,0 +1,509 @@
+"""Result files: section 3 of the REST contract."""
+
+import asyncio
+import json
+import os
+import re
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from patience import until
+from runcast.core.errors import InvalidInput, NotFound
+from runcast.core.execution.model import (
+    EndReason,
+    Execution,
+    Failure,
+    StageRun,
+    StageStatus,
+    Status,
+    Usage,
+)
+from runcast.core.execution.output import Output
+from runcast.core.results import output_writer
+from runcast.core.results.output_writer import OutputWriter
+from runcast.core.results.outputs import Outputs
+from samples import an_execution
+
+ENDED_AT = 1_800_000_000_123
+SECOND = "2027-01-15T08-00-00"
+
+
+def a_stage(id: str, **values: Any) -> StageRun:
+    return StageRun(id, id.title(), "custom", started_at=1000, ended_at=1025, **values)
+
+
+def an_ended(id: str = "exec_1_a", **values: Any) -> Execution:
+    defaults: dict[str, Any] = {
+        "status": Status.COMPLETED,
+        "end_reason": EndReason.FINISHED,
+        "started_at": ENDED_AT - 500,
+        "ended_at": ENDED_AT,
+        "stages": (
+            a_stage(
+                "one",
+                status=StageStatus.COMPLETED,
+                output=Output().appended("some text"),
+                value={"a": 1},
+                model="claude:sonnet",
+                usage=Usage(3, 4, 0.25),
+            ),
+            StageRun("two", "Two", "custom", StageStatus.SKIPPED, skip_reason="not needed"),
+        ),
+    }
+    return an_execution(id, **(defaults | values))
+
+
+@pytest.fixture
+def outputs(tmp_path: Path) -> Outputs:
+    return Outputs(tmp_path / "outputs")
+
+
+def test_a_file_has_the_name_that_the_dashboard_knows(outputs: Outputs) -> None:
+    """Pipeline, time of the end in UTC, and what tells it from all others."""
+    name = outputs.save(an_ended("exec_1799_k3j"))
+    assert name == f"result-demo-{SECOND}-1799_k3j.json"
+    assert re.fullmatch(r"result-[\w.-]+\.json", name)
+
+
+def test_what_is_in_a_file(outputs: Outputs) -> None:
+    """The contract's keys, in its order, and the execution's id."""
+    content = json.loads(outputs.read(outputs.save(an_ended())))
+    assert content == {
+        "pipelineId": "demo",
+        "status": "success",
+        "timestamp": "2027-01-15T08:00:00.123Z",
+        "input": {"prompt": "hello"},
+        "output": {"optimizedPrompt": "some text", "one": {"a": 1}},
+        "stages": [
+            {
+                "stageId": "one",
+                "stageName": "One",
+                "status": "completed",
+                "duration": 25,
+                "model": "claude:sonnet",
+                "cost": 0.25,
+                "inputTokens": 3,
+                "outputTokens": 4,
+                "output": "some text",
+                "parsedOutput": {"a": 1},
+            },
+            {
+                "stageId": "two",
+                "stageName": "Two",
+                "status": "skipped",
+                "duration": 0,
+                "model": "",
+                "cost": 0.0,
+                "inputTokens": 0,
+                "outputTokens": 0,
+                "output": None,
+                "error": "not needed",
+            },
+        ],
+        "summary": {
+            "stagesRun": 1,
+            "stagesSkipped": 1,
+            "stagesFailed": 0,
+            "totalDuration": 500,
+            "totalCost": 0.25,
+            "totalInputTokens": 3,
+            "totalOutputTokens": 4,
+        },
+        "executionId": "exec_1_a",
+    }
+    assert list(content)[:4] == ["pipelineId", "status", "timestamp", "input"]
+
+
+def test_a_failure_and_what_was_never_reached(outputs: Outputs) -> None:
+    """The error is there at the stage and as a whole; stages that never began are missing."""
+    wrong = Failure("StageError", "no luck", "one")
+    failed = an_ended(
+        status=Status.FAILED,
+        end_reason=EndReason.STAGE_ERROR,
+        error=wrong,
+        stages=(
+            a_stage("one", status=StageStatus.FAILED, error=wrong),
+            StageRun("two", "Two", "custom"),
+        ),
+    )
+    content = json.loads(outputs.read(outputs.save(failed)))
+    assert (content["status"], content["error"], content["output"]) == ("failed", "no luck", {})
+    assert [(one["stageId"], one["status"]) for one in content["stages"]] == [("one", "failed")]
+    assert content["stages"][0]["error"] == "no luck"
+
+
+def test_a_cancelled_stage_and_an_early_exit(outputs: Outputs) -> None:
+    """A cancelled stage has failed; an early exit names its returnStage."""
+    cancelled = an_ended(
+        status=Status.CANCELLED,
+        end_reason=EndReason.CANCELLED_BY_USER,
+        stages=(a_stage("one", status=StageStatus.CANCELLED),),
+    )
+    early = an_ended("exec_2_b", end_reason=EndReason.EARLY_EXIT, return_stage="one")
+    first = json.loads(outputs.read(outputs.save(cancelled)))
+    second = json.loads(outputs.read(outputs.save(early)))
+    assert first["status"] == "cancelled"
+    assert first["stages"][0]["status"] == "failed"
+    assert first["stages"][0]["error"] == "Cancelled"
+    assert second["status"] == "early_exit"
+    assert second["earlyExitStage"] == "one"
+
+
+def test_long_output_is_cut(outputs: Outputs) -> None:
+    """B23: in the file as everywhere."""
+    text = "x" * 300_000
+    stage = a_stage("one", status=StageStatus.COMPLETED, output=Output().appended(text), value=text)
+    content = json.loads(outputs.read(outputs.save(an_ended(stages=(stage,)))))
+    cut = "x" * 51_200 + "\n...[output truncated]..."
+    assert content["stages"][0]["output"] == content["stages"][0]["parsedOutput"] == cut
+    assert content["output"] == {"optimizedPrompt": cut, "one": cut}
+
+
+def test_executions_that_end_together_have_a_file_each(outputs: Outputs) -> None:
+    """B4: 200 of one pipeline in one second, from eight threads."""
+    executions = [an_ended(f"exec_1_{number}") for number in range(200)]
+
+    def save(part: int) -> None:
+        for execution in executions[part::8]:
+            outputs.save(execution)
+
+    threads = [threading.Thread(target=save, args=(part,)) for part in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    found = [json.loads(outputs.read(one.filename)) for one in outputs.list()]
+    assert {one["executionId"] for one in found} == {one.id for one in executions}
+
+
+def test_saved_again_an_execution_has_one_file(outputs: Outputs) -> None:
+    """The newer content takes the place of the older one."""
+    first = outputs.save(an_ended())
+    second = outputs.save(an_ended(input="better"))
+    assert first == second
+    assert json.loads(outputs.read(first))["input"] == {"prompt": "better"}
+    assert len(outputs.list()) == 1
+
+
+@pytest.mark.parametrize("id", ["../up", "a/b", "a b", "ü", "x" * 300, "a\n", ""])
+def test_an_id_that_makes_no_safe_name_is_refused(outputs: Outputs, id: str) -> None:
+    """Nothing is written."""
+    execution = an_ended(pipeline_id=id) if id else an_ended("exec_1/..")
+    with pytest.raises(InvalidInput):
+        outputs.save(execution)
+    assert not outputs.folder.exists()
+
+
+def test_the_list_is_newest_first(outputs: Outputs) -> None:
+    """By the time of the end, whatever the order of writing."""
+    for number in (2, 3, 1):
+        outputs.save(an_ended(f"exec_1_{number}", ended_at=ENDED_AT + number))
+    ids = [json.loads(outputs.read(one.filename))["executionId"] for one in outputs.list()]
+    assert ids == ["exec_1_3", "exec_1_2", "exec_1_1"]
+
+
+def test_what_the_list_tells(outputs: Outputs) -> None:
+    """The numbers come from the summary."""
+    outputs.save(an_ended())
+    (one,) = outputs.list()
+    assert (one.pipeline_id, one.status, one.timestamp) == (
+        "demo",
+        "success",
+        "2027-01-15T08:00:00.123Z",
+    )
+    assert (one.duration, one.cost) == (500, 0.25)
+    assert (one.stages_run, one.stages_skipped, one.stages_failed) == (1, 1, 0)
+
+
+def test_a_missing_folder_is_an_empty_list(outputs: Outputs) -> None:
+    """And nothing can be read from it."""
+    assert outputs.list() == []
+    with pytest.raises(NotFound):
+        outputs.read("result-a.json")
+
+
+OLD = {"pipelineId": "old", "status": "success", "timestamp": "2020-01-01T00:00:00.000Z"}
+
+
+def test_files_of_the_old_server_are_listed(outputs: Outputs) -> None:
+    """They have no execution id; numbers that are no numbers are left out."""
+    outputs.folder.mkdir()
+    content = OLD | {"summary": {"totalDuration": 7, "totalCost": "much", "stagesRun": True}}
+    (outputs.folder / "result-old-2020-01-01T00-00-00.json").write_text(json.dumps(content))
+    (one,) = outputs.list()
+    assert (one.pipeline_id, one.duration, one.cost, one.stages_run) == ("old", 7, None, None)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '"text"', "{}", '{"pipelineId": 1}', "\0"])
+def test_what_cannot_be_read_is_left_out_of_the_list(outputs: Outputs, content: str) -> None:
+    """And the others are there."""
+    name = outputs.save(an_ended())
+    (outputs.folder / "result-broken.json").write_text(content)
+    assert [one.filename for one in outputs.list()] == [name]
+
+
+def test_other_files_are_none_of_ours(outputs: Outputs, tmp_path: Path) -> None:
+    """B16: neither the history, nor what is unfinished, nor folders, links and pipes."""
+    outputs.folder.mkdir()
+    secret = tmp_path / "secret.json"
+    secret.write_text(json.dumps(OLD))
+    (outputs.folder / "execution-history.json").write_text("[]")
+    (outputs.folder / ".result-a.json.tmp").write_text(json.dumps(OLD))
+    (outputs.folder / "result-folder.json").mkdir()
+    (outputs.folder / "result-link.json").symlink_to(secret)
+    (outputs.folder / "result-gone.json").symlink_to(tmp_path / "nothing")
+    os.mkfifo(outputs.folder / "result-pipe.json")
+    assert outputs.list() == []
+    for path in outputs.folder.iterdir():
+        with pytest.raises(NotFound):
+            outputs.read(path.name)
+
+
+def test_a_link_to_a_result_is_no_further_result(outputs: Outputs) -> None:
+    """It is neither listed twice nor counted."""
+    name = outputs.save(an_ended())
+    (outputs.folder / "result-alias.json").symlink_to(outputs.folder / name)
+    assert [one.filename for one in outputs.list()] == [name]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../secret.json",
+        "..%2fsecret.json",
+        "/etc/passwd",
+        "result-/../../secret.json",
+        "result-..\\secret.json",
+        "result-a.json\n",
+        "result-a.json\0",
+        "result-ü.json",
+        "result-.json",
+        "RESULT-a.json",
+        "result-" + "a" * 1000 + ".json",
+        "",
+        "..",
+    ],
+)
+def test_no_name_leads_out_of_the_folder(outputs: Outputs, name: str) -> None:
+    """What is not the name of a result file is not looked for."""
+    outputs.folder.mkdir()
+    (outputs.folder.parent / "secret.json").write_text("{}")
+    with pytest.raises(NotFound):
+        outputs.read(name)
+
+
+def test_a_file_that_has_not_changed_is_not_read_again(
+    outputs: Outputs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only what is new or another one is parsed."""
+    read: list[str] = []
+    reading = Outputs.read
+
+    def counting(self: Outputs, filename: str) -> bytes:
+        read.append(filename)
+        return reading(self, filename)
+
+    monkeypatch.setattr(Outputs, "read", counting)
+    first, second = (outputs.save(an_ended(f"exec_1_{one}")) for one in "ab")
+    assert len(outputs.list()) == len(outputs.list()) == 2
+    assert sorted(read) == [first, second]
+    outputs.save(an_ended("exec_1_a", input="a longer input"))
+    assert len(outputs.list()) == 2
+    assert sorted(read) == [first, first, second]
+
+
+def test_the_number_of_files_is_bounded(tmp_path: Path) -> None:
+    """The oldest go; what is none of ours stays."""
+    outputs = Outputs(tmp_path, max_files=3)
+    (tmp_path / "notes.txt").write_text("mine")
+    for number in range(5):
+        name = outputs.save(an_ended(f"exec_1_{number}", ended_at=ENDED_AT + number))
+        os.utime(tmp_path / name, (1000 + number, 1000 + number))
+    kept = [json.loads(outputs.read(one.filename))["executionId"] for one in outputs.list()]
+    assert kept == ["exec_1_4", "exec_1_3", "exec_1_2"]
+    assert (tmp_path / "notes.txt").exists()
+
+
+def test_files_that_were_there_before_count_too(tmp_path: Path) -> None:
+    """A restart, or a folder of the old server's, does not move the bound."""
+    for number in range(60):
+        Outputs(tmp_path).save(an_ended(f"exec_1_{number}"))
+    outputs = Outputs(tmp_path, max_files=40)
+    for number in range(100, 200):
+        name = outputs.save(an_ended(f"exec_1_{number}"))
+        assert 38 <= len(outputs.list()) <= 40
+        assert (tmp_path / name).exists()
+
+
+def test_what_a_crash_has_left_goes_in_time(tmp_path: Path) -> None:
+    """An unfinished file of yesterday; one that may still be being written stays."""
+    outputs = Outputs(tmp_path, max_files=1)
+    old, fresh = tmp_path / ".result-a.json.tmp", tmp_path / ".result-b.json.tmp"
+    old.write_text("{")
+    fresh.write_text("{")
+    os.utime(old, (1000, 1000))
+    outputs.save(an_ended("exec_1_a"))
+    outputs.save(an_ended("exec_1_b"))
+    assert (old.exists(), fresh.exists()) == (False, True)
+
+
+def test_a_write_that_fails_leaves_what_was_there(
+    outputs: Outputs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whole or not at all: the disk is full at the last moment."""
+    name = outputs.save(an_ended())
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        outputs.save(an_ended(input="better"))
+    assert json.loads(outputs.read(name))["input"] == {"prompt": "hello"}
+    assert [path.name for path in outputs.folder.iterdir()] == [name]
+
+
+class Held(Outputs):
+    """Outputs whose disk answers when the test says so, and fails as long as it says so."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.saved: list[str] = []
+        self.free = threading.Event()
+        self.broken = False
+
+    def save(self, execution: Execution) -> str:
+        assert self.free.wait(30)
+        if self.broken:
+            raise OSError(28, "No space left on device")
+        self.saved.append(execution.input)
+        return super().save(execution)
+
+
+async def test_what_has_ended_is_saved_and_can_be_waited_for(tmp_path: Path) -> None:
+    """In the order in which it was noted."""
+    outputs = Held(tmp_path)
+    outputs.free.set()
+    async with OutputWriter(outputs) as writer:
+        for number in range(5):
+            writer.note(an_ended(f"exec_1_{number}", input=str(number)))
+        await writer.committed("exec_1_4")
+        assert outputs.saved == ["0", "1", "2", "3", "4"]
+        await writer.committed("exec_1_nobody")
+        assert writer.problem is None
+
+
+async def test_noting_never_waits(tmp_path: Path) -> None:
+    """While the disk hangs, the newest state of each execution is what waits."""
+    outputs = Held(tmp_path)
+    async with OutputWriter(outputs) as writer:
+        for word in ("first", "second", "third"):
+            writer.note(an_ended("exec_1_a", input=f"a {word}"))
+            writer.note(an_ended("exec_1_b", input=f"b {word}"))
+        outputs.free.set()
+        await writer.committed("exec_1_b")
+    assert outputs.saved == ["a third", "b third"]
+
+
+async def test_an_execution_that_changes_while_it_is_written_is_written_again(
+    tmp_path: Path,
+) -> None:
+    """And `committed` waits for the later one."""
+    outputs = Held(tmp_path)
+    async with OutputWriter(outputs) as writer:
+        writer.note(an_ended(input="early"))
+        await until(lambda: not writer._waiting)  # it is being written
+        writer.note(an_ended(input="late"))
+        outputs.free.set()
+        await writer.committed("exec_1_a")
+        assert outputs.saved == ["early", "late"]
+
+
+async def test_a_disk_that_fails_is_told_once_and_holds_up_nobody(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One line when it begins, one when it is over; `problem` says it in between."""
+    caplog.set_level("INFO", "runcast.outputs")
+    outputs = Held(tmp_path)
+    outputs.free.set()
+    outputs.broken = True
+    async with OutputWriter(outputs) as writer:
+        for number in range(3):
+            writer.note(an_ended(f"exec_1_{number}"))
+        await writer.committed("exec_1_2")
+        assert writer.problem == "No space left on device"
+        outputs.broken = False
+        writer.note(an_ended("exec_1_3"))
+        await writer.committed("exec_1_3")
+        assert writer.problem is None
+    assert [record.message for record in caplog.records] == [
+        "result files are not written: No space left on device",
+        "result files are written again",
+    ]
+    assert len(outputs.list()) == 1
+
+
+async def test_a_disk_that_hangs_is_not_waited_for_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither by those who want to know of one file, nor by those who leave."""
+    monkeypatch.setattr(output_writer, "COMMIT_SECONDS", 0.05)
+    monkeypatch.setattr(output_writer, "CLOSE_SECONDS", 0.05)
+    outputs = Held(tmp_path)
+    async with OutputWriter(outputs) as writer:
+        writer.note(an_ended())
+        async with asyncio.timeout(15):
+            await writer.committed("exec_1_a")
+    assert outputs.saved == []
+    outputs.free.set()
+
+
+async def test_only_what_has_ended_has_a_file(tmp_path: Path) -> None:
+    """The changes before are not its business, and nobody waits for them."""
+    async with OutputWriter(Held(tmp_path)) as writer:
+        writer.note(an_execution())
+        await writer.committed("exec_1")
+        assert not writer._waiting
+
+
+async def test_what_waits_is_bounded(tmp_path: Path) -> None:
+    """The one that has waited longest is given up, and nobody waits for it any more."""
+    outputs = Held(tmp_path)
+    async with OutputWriter(outputs, limit=2) as writer:
+        writer.note(an_ended("exec_1_0", input="0"))
+        await until(lambda: not writer._waiting)  # it is being written
+        for number in (1, 2, 3):
+            writer.note(an_ended(f"exec_1_{number}", input=str(number)))
+        await writer.committed("exec_1_1")
+        assert writer.problem is not None
+        assert "more than 2" in writer.problem
+        outputs.free.set()
+        await writer.committed("exec_1_3")
+    assert outputs.saved == ["0", "2", "3"]
+    assert writer.problem is None
+
+
+async def test_what_no_file_can_hold_is_given_up(tmp_path: Path) -> None:
+    """An unsafe name and a value that is no JSON; the next one is written."""
+    bad = a_stage("one", status=StageStatus.COMPLETED, value=object())
+    async with OutputWriter(Outputs(tmp_path)) as writer:
+        writer.note(an_ended("exec_1_a", stages=(bad,)))
+        writer.note(an_ended("exec_1_b", pipeline_id="../up"))
+        await writer.committed("exec_1_b")
+        assert writer.problem is not None
+        writer.note(an_ended("exec_1_c"))
+        await writer.committed("exec_1_c")
+        assert writer.problem is None
+    assert len(Outputs(tmp_path).list()) == 1
+
+
+async def test_leaving_writes_what_waits(tmp_path: Path) -> None:
+    """Everything that was noted before."""
+    outputs = Held(tmp_path)
+    async with OutputWriter(outputs) as writer:
+        for number in range(20):
+            writer.note(an_ended(f"exec_1_{number}"))
+        outputs.free.set()
+    assert len(outputs.list()) == 20

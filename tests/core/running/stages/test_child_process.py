@@ -1,0 +1,176 @@
+"""A child and all that it starts: told apart, watched and ended together."""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from uuid import uuid4
+
+import psutil
+import pytest
+from event_loops import EVENT_LOOPS
+from patience import until
+from runcast.core.running.stages import Stop
+from runcast.core.running.stages.process import AFTER_KILL_SECONDS, STDERR_BYTES, ChildProcess
+from stage_attempts import left_of
+
+SUPPORT = Path(__file__).parents[3] / "support"
+MANY_SECONDS = 60.0
+
+pytestmark = pytest.mark.usefixtures("leaves_no_task")
+
+
+@pytest.fixture(scope="module", params=EVENT_LOOPS)
+def anyio_backend(request: pytest.FixtureRequest) -> object:
+    """Both loops treat children in their own way."""
+    return request.param
+
+
+class Script:
+    """What `sh -c` runs as a child, and what is there of it."""
+
+    def __init__(self) -> None:
+        self.id = uuid4().hex
+        self.written = bytearray()
+
+    async def start(self, script: str) -> ChildProcess:
+        return await self.start_program("sh", "-c", script)
+
+    async def start_program(self, *argv: str) -> ChildProcess:
+        return await ChildProcess.start(
+            argv,
+            self.written.extend,
+            stdin=subprocess.DEVNULL,
+            env={"PATH": "/usr/bin:/bin", "RUNCAST_EXECUTION_ID": self.id},
+        )
+
+    def running(self, name: str = "") -> Sequence[psutil.Process]:
+        return [process for process in left_of(self.id) if _name(process).startswith(name)]
+
+
+def _name(process: psutil.Process) -> str:
+    try:
+        return str(process.name())
+    except psutil.NoSuchProcess:
+        return "gone"
+
+
+async def timed(work: Callable[[], object]) -> float:
+    """How long an await takes, in seconds."""
+    loop = asyncio.get_running_loop()
+    begin = loop.time()
+    await work()  # type: ignore[misc]
+    return loop.time() - begin
+
+
+async def test_it_ends_with_its_status_and_its_last_words() -> None:
+    """The exit status is the child's own; stdout and stderr are read to their end before."""
+    script = Script()
+    child = await script.start("echo out; echo err >&2; exit 7")
+    assert await child.ended() == 7
+    assert (bytes(script.written), bytes(child.stderr)) == (b"out\n", b"err\n")
+
+
+async def test_a_signal_is_a_negative_status() -> None:
+    """As `subprocess` has it."""
+    child = await Script().start("kill -KILL $$")
+    assert await child.ended() == -9
+
+
+async def test_closed_pipes_are_not_the_end() -> None:
+    """A child that closes its stdout and stderr still runs; its exit is what ends it."""
+    child = await Script().start("exec >&- 2>&-; sleep 0.3; exit 5")
+    assert await child.ended() == 5
+
+
+async def test_the_end_of_stderr_is_kept() -> None:
+    """Of 300 kB the last STDERR_BYTES; a child that complains a lot costs nothing."""
+    child = await Script().start("yes complaint | head -c 300000 >&2; echo the end >&2")
+    assert await child.ended() == 0
+    assert len(child.stderr) == STDERR_BYTES
+    assert child.stderr.endswith(b"complaint\nthe end\n")
+
+
+async def test_what_is_left_behind_ends_with_the_child() -> None:
+    """A process in the background holds the pipe open; it is not waited for, it is ended."""
+    script = Script()
+    child = await script.start("sleep 600 & echo hi")
+    async with asyncio.timeout(MANY_SECONDS):
+        assert await child.ended() == 0
+    assert script.written == b"hi\n"
+    assert not script.running()
+
+
+async def test_terminate_ends_the_whole_group() -> None:
+    """A shell that is asked to stop does not tell what it has started; the group is told."""
+    script = Script()
+    child = await script.start("sleep 600 & sleep 600")
+    await until(lambda: len(script.running("sleep")) == 2)
+    await child.terminate(Stop(grace=MANY_SECONDS))
+    assert not script.running()
+
+
+async def test_a_polite_child_has_the_time_it_needs() -> None:
+    """Its handler runs to its end; it is not waited for any longer than that."""
+    script = Script()
+    polite = "trap 'sleep 0.3; echo cleaned; exit 0' TERM"
+    child = await script.start(f"{polite}; echo on; while :; do sleep 0.05; done")
+    await until(lambda: script.written)
+    took = await timed(lambda: child.terminate(Stop(grace=MANY_SECONDS)))
+    assert 0.3 <= took < MANY_SECONDS / 2
+    assert script.written == b"on\ncleaned\n"
+
+
+async def test_a_child_that_ignores_it_is_killed_after_the_grace_period() -> None:
+    """Not before: the grace period is a promise, too."""
+    script = Script()
+    child = await script.start("trap '' TERM; echo on; sleep 600")
+    await until(lambda: script.written)
+    took = await timed(lambda: child.terminate(Stop(grace=0.5)))
+    assert 0.5 <= took < MANY_SECONDS / 2
+    assert not script.running()
+    assert await child.ended() == -9
+
+
+async def test_force_skips_the_rest_of_the_grace_period() -> None:
+    """It may be set at any time while the child is waited for."""
+    script, stop = Script(), Stop(grace=MANY_SECONDS)
+    child = await script.start("trap '' TERM; echo on; sleep 600")
+    await until(lambda: script.written)
+    ending = asyncio.create_task(child.terminate(stop))
+    done, _ = await asyncio.wait([ending], timeout=0.3)
+    assert not done
+    assert script.running()
+    stop.force.set()
+    assert await timed(lambda: ending) < MANY_SECONDS / 2
+    assert not script.running()
+
+
+async def test_a_zombie_in_the_group_is_not_waited_for(tmp_path: Path) -> None:
+    """It runs no more, though its parent, which has left the group, never reaps it."""
+    script, noted = Script(), tmp_path / "parent"
+    child = await script.start_program(
+        sys.executable, str(SUPPORT / "zombie_in_the_group.py"), str(noted)
+    )
+    await until(noted.exists)
+    parent = psutil.Process(int(noted.read_text()))
+    try:
+        assert await timed(child.ended) < AFTER_KILL_SECONDS
+        assert [zombie.status() for zombie in parent.children()] == [psutil.STATUS_ZOMBIE]
+    finally:
+        parent.kill()
+
+
+async def test_nothing_stays_open() -> None:
+    """After its end, natural or not, no descriptor of the pipes is left."""
+    await (await Script().start("true")).ended()  # uvloop opens something for its first child.
+    before = _open_files()
+    for number in range(6):
+        child = await Script().start("sleep 600 & echo hi; sleep 0.01")
+        await (child.ended() if number % 2 else child.terminate(Stop()))
+    await until(lambda: _open_files() <= before)
+
+
+def _open_files() -> int:
+    return int(psutil.Process().num_fds())

@@ -1,0 +1,111 @@
+"""What comes of a function: its value, its exception, or that there is none of that name."""
+
+from collections.abc import AsyncIterator
+
+import orjson
+import pytest
+from runcast.core.running.stages.python import PythonRunner
+from runcast.core.running.stages.workers import WorkerPool
+from stage_attempts import FUNCTIONS, failure, python_call
+
+WAYS = ["at_once", "later"]
+
+pytestmark = pytest.mark.usefixtures("leaves_no_task")
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """What a function returns or raises is the same on every loop."""
+    return "asyncio"
+
+
+@pytest.fixture
+async def runner(anyio_backend: str) -> AsyncIterator[PythonRunner]:
+    async with WorkerPool(max_idle=1) as pool:
+        yield PythonRunner(pool)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("ValueError", "no good"),
+        ("Speechless", "Speechless, which cannot say what it is"),
+        ("SystemExit", "3"),
+        ("KeyboardInterrupt", "KeyboardInterrupt"),
+        ("GeneratorExit", "GeneratorExit"),
+        ("UnicodeError", "half a pair: ?"),
+    ],
+)
+async def test_whatever_a_function_raises_fails_its_stage(
+    runner: PythonRunner, way: str, name: str, message: str
+) -> None:
+    """And nothing else: type, message and traceback are the exception's, as text in UTF-8."""
+    error = await failure(runner, python_call(f"raising_steps:{way}", input=name))
+    assert (error.type, error.message, error.retryable) == (name, message, True)
+    assert f"in {way}" in str(error.traceback)
+    assert orjson.dumps([error.message, error.traceback])
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_long_complaint_is_cut(runner: PythonRunner, way: str) -> None:
+    """An exception with a message of 10 MB is told in less than a megabyte."""
+    error = await failure(runner, python_call(f"raising_steps:{way}", input="MemoryError"))
+    assert error.type == "MemoryError"
+    assert len(error.message) + len(str(error.traceback)) < 1_000_000
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("object", "module", "nan", "surrogate", "70 bits", "400 digits", "5000 digits"),
+        *("100 MB", "nested 300", "nested 100000", "itself"),
+    ],
+)
+async def test_what_is_not_json_is_refused(runner: PythonRunner, way: str, name: str) -> None:
+    """Or cannot be passed on; another attempt would not help, and the worker goes on."""
+    error = await failure(runner, python_call(f"returning_steps:{way}", input=name))
+    assert (error.type, error.retryable) == ("NotJSON", False)
+    assert error.message.startswith("the function returned ")
+    assert len(error.message) < 1000
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_large_numbers_can_be_passed_on(runner: PythonRunner, way: str) -> None:
+    """Integers of 64 bits come through as they are, and can be encoded again."""
+    result = await runner.run(python_call(f"returning_steps:{way}", input="64 bits"))
+    assert result.value == [2**64 - 1, -(2**63)]
+    assert orjson.loads(orjson.dumps(result.value)) == result.value
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_value_may_be_nested(runner: PythonRunner, way: str) -> None:
+    """A hundred levels deep."""
+    result = await runner.run(python_call(f"returning_steps:{way}", input="nested 100"))
+    assert orjson.dumps(result.value) == b"[" * 100 + b'"core"' + b"]" * 100
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        ("no_such_steps:run", "no_such_steps cannot be imported: No module named 'no_such_steps'"),
+        ("blocking_steps:no_such", "blocking_steps has no function no_such"),
+        ("blocking_steps:os", "blocking_steps has no function os"),
+        ("leaving_steps:run", "leaving_steps cannot be imported: 4"),
+    ],
+)
+async def test_a_function_that_is_not_there_is_not_tried_again(
+    runner: PythonRunner, call: str, message: str
+) -> None:
+    """Its module is missing or wants to end the process, or has no such function."""
+    error = await failure(runner, python_call(call))
+    assert (error.type, error.message) == ("NoSuchFunction", message)
+    assert not error.retryable
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_file_cannot_take_the_place_of_a_library(runner: PythonRunner, way: str) -> None:
+    """`json.py` and `colorsys.py` beside the pipeline file are not what `import` finds."""
+    call = python_call(f"shaded_steps:{way}", folder=FUNCTIONS / "shadowing")
+    assert (await runner.run(call)).value == "[0.0, 1.0, 0.0]"

@@ -1,0 +1,194 @@
+"""Workers are kept warm, survive what a stage does, and never outlive the server."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+
+import pytest
+from event_loops import EVENT_LOOPS
+from patience import until
+from runcast.core.errors import StageError
+from runcast.core.running.stages.python import PythonRunner
+from runcast.core.running.stages.workers import MAX_CALLS, SCRIPT, WorkerPool
+from stage_calls import FOLDER, Attempt, a_function, group_of
+
+pytestmark = pytest.mark.usefixtures("leaves_no_task", "leaves_no_process")
+
+
+@pytest.fixture(params=EVENT_LOOPS)
+def anyio_backend(request: pytest.FixtureRequest) -> object:
+    """Children are looked after by each event loop in its own way."""
+    return request.param
+
+
+async def pid(runner: PythonRunner) -> int:
+    found = await Attempt(a_function("pid")).run(runner)
+    assert isinstance(found, int)
+    return found
+
+
+async def test_a_worker_is_used_again(python: PythonRunner) -> None:
+    """The second call meets the same process, also after one that has failed."""
+    first = await pid(python)
+    assert await pid(python) == first
+    with pytest.raises(StageError):
+        await Attempt(a_function("breaks"), "SystemExit").run(python)
+    assert await pid(python) == first
+
+
+async def test_one_call_at_a_time(python: PythonRunner) -> None:
+    """Two calls at once are two processes, and one of them is kept."""
+    both = await asyncio.gather(pid(python), pid(python))
+    assert len(set(both)) == 2
+    await until(lambda: sum(bool(group_of(each)) for each in both) == 1)
+
+
+async def test_a_worker_is_replaced_after_many_calls(python: PythonRunner) -> None:
+    """What a library leaks is not leaked for ever."""
+    pids = [await pid(python) for _ in range(MAX_CALLS + 1)]
+    assert len(set(pids[:MAX_CALLS])) == 1
+    assert pids[-1] != pids[0]
+
+
+async def test_what_is_printed_is_put_out(python: PythonRunner) -> None:
+    """By `print` and by `sys.stdout`."""
+    attempt = Attempt(a_function("prints"))
+    assert await attempt.run(python) is None
+    assert attempt.text == "print hello\nwrite\n"
+
+
+async def test_much_text_comes_in_pieces(python: PythonRunner) -> None:
+    """All of it, and no message is large."""
+    attempt = Attempt(a_function("prints_a_lot"), 8)
+    assert await attempt.run(python) == "done"
+    assert len(attempt.text) == 8 << 20
+    assert max(map(len, attempt.texts)) <= 65_536
+
+
+@pytest.mark.parametrize(
+    ("kind", "outcome"), [("surrogate", "done"), ("number", "TypeError"), ("much", "done")]
+)
+async def test_no_text_can_spoil_a_worker_for_others(
+    python: PythonRunner, kind: str, outcome: str
+) -> None:
+    """Half a surrogate pair, something that is no text, 70 MB at once: the next call is fine."""
+    before = await pid(python)
+    try:
+        ended = await Attempt(a_function("emits"), kind).run(python)
+    except StageError as error:
+        ended = error.type
+    assert ended == outcome
+    assert await pid(python) == before
+
+
+async def test_a_worker_that_exits_fails_its_stage_with_its_last_words(
+    python: PythonRunner,
+) -> None:
+    """The next stage gets another worker."""
+    with pytest.raises(StageError) as caught:
+        await Attempt(a_function("exits"), 3).run(python)
+    assert caught.value.type == "WorkerDied"
+    assert caught.value.message == "the worker process ended with exit status 3: the last words"
+    assert await pid(python)
+
+
+async def test_a_worker_that_crashes_says_where(python: PythonRunner) -> None:
+    """A segmentation fault comes with the Python frames."""
+    with pytest.raises(StageError) as caught:
+        await Attempt(a_function("segfaults")).run(python)
+    assert f"by signal {signal.SIGSEGV.value}" in caught.value.message
+    assert "in segfaults" in caught.value.message
+
+
+async def test_a_fork_that_holds_the_socket_does_not_hide_that_the_worker_died(
+    python: PythonRunner,
+) -> None:
+    """The fork is ended as well."""
+    async with asyncio.timeout(25):
+        with pytest.raises(StageError) as caught:
+            await Attempt(a_function("exits_with_a_fork")).run(python)
+    assert caught.value.type == "WorkerDied"
+
+
+async def test_an_idle_worker_that_has_died_is_not_handed_out(python: PythonRunner) -> None:
+    """Whoever comes next does not suffer for it."""
+    first = await pid(python)
+    os.kill(first, signal.SIGKILL)
+    await until(lambda: not group_of(first))
+    await asyncio.sleep(0.1)  # The loop is told of the exit by a thread or a signal.
+    assert await pid(python) != first
+
+
+async def test_what_a_function_leaves_behind_ends_with_its_worker(python: PythonRunner) -> None:
+    """A child or a thread would go on beside the calls of others."""
+    child = await Attempt(a_function("leaves_a_child")).run(python)
+    await until(lambda: child not in _pids())
+    worker = await Attempt(a_function("leaves_a_thread")).run(python)
+    assert group_of(worker) == []
+
+
+async def test_the_end_of_the_pool_ends_the_idle_workers() -> None:
+    """They are reaped when the block is left."""
+    async with WorkerPool(max_idle=1) as pool:
+        worker = await pid(PythonRunner(pool))
+        assert group_of(worker)
+    assert group_of(worker) == []
+
+
+async def test_none_is_kept_where_none_may_be_idle() -> None:
+    """`max_idle` is the bound."""
+    async with WorkerPool(max_idle=0) as pool:
+        assert group_of(await pid(PythonRunner(pool))) == []
+
+
+async def test_a_worker_ends_when_the_server_is_gone(leaves_no_process: None) -> None:
+    """Its socket closes, as after kill -9; it ends at once although its function sleeps."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        process = await asyncio.to_thread(
+            subprocess.Popen,
+            [sys.executable, "-P", str(SCRIPT), str(theirs.fileno())],
+            pass_fds=(theirs.fileno(),),
+            start_new_session=True,
+        )
+        theirs.close()
+        ours.settimeout(20)
+        ours.sendall(_call("sleeps_on"))
+        assert b"emit" in ours.recv(1000)
+    assert process.wait(timeout=20) == -signal.SIGKILL
+
+
+async def test_a_worker_imports_the_standard_library_only() -> None:
+    """That is what lets it start in a few hundredths of a second."""
+    heavy = "{'asyncio', 'pydantic', 'runcast', 'runcast.core'} & set(sys.modules)"
+    code = f"import sys, runpy; runpy.run_path({str(SCRIPT)!r}, run_name='w'); print({heavy})"
+    done = await asyncio.to_thread(
+        subprocess.run, [sys.executable, "-P", "-c", code], capture_output=True, text=True
+    )
+    assert done.stdout == "set()\n", done.stderr
+
+
+def _call(name: str) -> bytes:
+    message = {
+        "call": f"stage_functions_of_tests:{name}",
+        "folder": str(FOLDER),
+        "executionId": "exec_1",
+        "stageId": "think",
+        "attempt": 1,
+        "input": "",
+        "pipelineInput": "",
+        "outputs": {},
+    }
+    encoded = json.dumps(message).encode()
+    return struct.pack(">I", len(encoded)) + encoded
+
+
+def _pids() -> set[int]:
+    import psutil
+
+    return set(psutil.pids())

@@ -1,0 +1,280 @@
+"""One execution on its way through its stages."""
+
+import asyncio
+import logging
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from patience import turns, until
+from runcast.core.errors import StageError
+from runcast.core.execution.events import Ended, Event, StageOutput, Submitted
+from runcast.core.execution.model import EndReason, Execution, StageStatus, Status, Usage
+from runcast.core.json_value import as_text
+from runcast.core.live.launch import pending
+from runcast.core.pipelines.pipeline import Pipeline
+from runcast.core.running.executor import PipelineExecutor
+from runcast.core.running.stages import StageCall, StageResult, Stop
+from samples import a_pipeline, an_execution
+from scripted_stages import Act, Gate, ScriptedRunner, SlowToStop
+from virtual_clock import VirtualClock
+
+pytestmark = pytest.mark.usefixtures("leaves_no_task")
+
+
+class Course:
+    """A run of the executor, and everything that it says; every event is tried on the model."""
+
+    def __init__(self, pipeline: Pipeline, clock: VirtualClock, **acts: Act) -> None:
+        self.runner = ScriptedRunner(**acts)
+        self.pipeline = pipeline
+        self.execution = an_execution(stages=pending(pipeline))
+        self.events: list[Event] = []
+        self._executor = PipelineExecutor({"python": self.runner}, clock)
+
+    def begin(self) -> "asyncio.Task[None]":
+        run = self._executor.run(self.execution, self.pipeline, self.sink, Stop())
+        return asyncio.create_task(run)
+
+    async def run(self) -> Execution:
+        async with asyncio.timeout(30):
+            await self.begin()
+        return self.execution
+
+    async def sink(self, event: Event) -> None:
+        self.execution = event.after(self.execution)
+        self.events.append(event)
+
+    @property
+    def said(self) -> list[str]:
+        """The kinds of the events but for output."""
+        return [type(one).__name__ for one in self.events if not isinstance(one, StageOutput)]
+
+    @property
+    def stages(self) -> list[StageStatus]:
+        return [stage.status for stage in self.execution.stages]
+
+
+def failing(error: BaseException, times: int = 100) -> Act:
+    """An act that raises so often and then succeeds."""
+    left = [error] * times
+
+    async def act(call: StageCall[Any]) -> object:
+        if left:
+            raise left.pop()
+        return "at last"
+
+    return act
+
+
+async def test_stages_run_in_order_and_hand_on_their_values(clock: VirtualClock) -> None:
+    """Each sees the input, what came before it, and the value of the one before."""
+
+    async def count(call: StageCall[Any]) -> object:
+        return StageResult({"words": len(str(call.input).split())}, Usage(1, 2, 0.5), "a-model")
+
+    course = Course(a_pipeline("one", "two"), clock, one=count)
+    after = await course.run()
+    assert (after.status, after.end_reason) == (Status.COMPLETED, EndReason.FINISHED)
+    assert after.output == {"words": 1}
+    assert after.usage == Usage(1, 2, 0.5) and after.stages[0].model == "a-model"
+    second = course.runner.calls[1]
+    assert (second.input, second.outputs) == ({"words": 1}, {"one": {"words": 1}})
+    assert second.pipeline_input == "hello"
+    assert course.said == [
+        "Began", "StageStarted", "StageCompleted", "StageStarted", "StageCompleted", "Ended"
+    ]  # fmt: skip
+
+
+async def test_a_silent_stage_puts_out_its_value(clock: VirtualClock) -> None:
+    """One that has put out something is not said twice."""
+
+    async def talk(call: StageCall[Any]) -> object:
+        call.emit("thinking")
+        return "the value"
+
+    after = await Course(a_pipeline("one", "two"), clock, two=talk).run()
+    assert [stage.output.text() for stage in after.stages] == ["hello", "thinking"]
+    assert as_text({"a": 1}) == '{\n  "a": 1\n}'
+
+
+async def test_what_an_older_execution_completed_is_taken_over(clock: VirtualClock) -> None:
+    """Its value is handed on, and it is not run again."""
+    course = Course(a_pipeline("one", "two"), clock)
+    done = replace(course.execution.stages[0], status=StageStatus.COMPLETED, value="old")
+    course.execution = course.execution.with_stage(0, done)
+    after = await course.run()
+    assert after.output == "old"
+    assert [call.stage.id for call in course.runner.calls] == ["two"]
+    assert course.runner.calls[0].outputs == {"one": "old"}
+
+
+async def test_a_failed_stage_ends_the_execution(clock: VirtualClock) -> None:
+    """With the stage's error; the stages behind it never begin."""
+    error = StageError("no luck", type="ExitStatus", traceback="where")
+    course = Course(a_pipeline("one", "two"), clock, one=failing(error))
+    after = await course.run()
+    assert (after.status, after.end_reason) == (Status.FAILED, EndReason.STAGE_ERROR)
+    assert after.error is not None
+    assert (after.error.type, after.error.stage_id) == ("ExitStatus", "one")
+    assert (after.error.message, after.error.traceback) == ("no luck", "where")
+    assert course.stages == ["FAILED", "PENDING"]
+
+
+async def test_a_pipeline_can_continue_on_error(clock: VirtualClock) -> None:
+    """It completes with what did succeed, and fails if nothing did."""
+    settings = {"continueOnError": True}
+    pipeline = a_pipeline("one", "two", "three", settings=settings)
+    course = Course(pipeline, clock, two=failing(StageError("no")))
+    after = await course.run()
+    assert (after.status, after.output) == (Status.COMPLETED, "hello")
+    assert course.stages == ["COMPLETED", "FAILED", "COMPLETED"]
+    bad = failing(StageError("no"))
+    after = await Course(a_pipeline("one", settings=settings), clock, one=bad).run()
+    assert (after.status, after.end_reason) == (Status.FAILED, EndReason.STAGE_ERROR)
+
+
+async def test_attempts_are_repeated_after_a_growing_pause(clock: VirtualClock) -> None:
+    """retryDelayMs, doubled each time; what the failed attempt put out is gone."""
+    pipeline = a_pipeline("one", retryCount=2, retryDelayMs=1000)
+    course = Course(pipeline, clock, one=failing(StageError("no"), times=2))
+    task = course.begin()
+    for pause in (1.0, 2.0):
+        await until(lambda: clock.sleepers)
+        clock.advance(pause - 0.125)
+        await turns()
+        assert clock.sleepers == 1
+        clock.advance(0.125)
+    async with asyncio.timeout(30):
+        await task
+    assert course.execution.output == "at last"
+    assert course.said.count("StageRetrying") == 2
+    assert [call.attempt for call in course.runner.calls] == [1, 2, 3]
+    assert course.execution.stages[0].error is None
+
+
+async def test_what_no_other_attempt_can_help_is_not_repeated(clock: VirtualClock) -> None:
+    """A StageError says so."""
+    error = StageError("no", retryable=False)
+    course = Course(a_pipeline("one", retryCount=5), clock, one=failing(error))
+    assert (await course.run()).status is Status.FAILED
+    assert len(course.runner.calls) == 1
+
+
+async def test_a_cancel_during_the_pause_ends_the_stage(clock: VirtualClock) -> None:
+    """There is no further attempt."""
+    course = Course(a_pipeline("one", retryCount=1), clock, one=failing(StageError("no")))
+    task = course.begin()
+    await until(lambda: clock.sleepers)
+    task.cancel()
+    async with asyncio.timeout(30):
+        await task
+    assert course.said[-3:] == ["StageRetrying", "StageCancelled", "Ended"]
+    assert course.execution.end_reason is EndReason.SERVER_SHUTDOWN
+    assert len(course.runner.calls) == 1
+
+
+async def test_a_stage_has_a_time_limit(clock: VirtualClock) -> None:
+    """Its runner is cancelled, and the execution ends with TIMEOUT."""
+    gate = Gate()
+    after = await Course(a_pipeline("one", timeoutMs=20), clock, one=gate).run()
+    assert (after.status, after.end_reason) == (Status.FAILED, EndReason.TIMEOUT)
+    assert after.error is not None and "took longer than 20 ms" in after.error.message
+    assert gate.cancels == 1
+
+
+@pytest.mark.parametrize("by", ["pipeline", "caller"])
+async def test_an_execution_has_a_time_limit(clock: VirtualClock, by: str) -> None:
+    """The shorter one of the pipeline's and the caller's."""
+    gate = Gate()
+    limits = (20, 60_000) if by == "pipeline" else (60_000, 20)
+    course = Course(a_pipeline("one", settings={"timeoutMs": limits[0]}), clock, one=gate)
+    options = replace(course.execution.options, timeout_ms=limits[1])
+    course.execution = replace(course.execution, options=options)
+    after = await course.run()
+    assert (after.status, after.end_reason) == (Status.FAILED, EndReason.TIMEOUT)
+    assert after.error is not None and "execution took longer than 20 ms" in after.error.message
+    assert (course.stages, gate.cancels) == (["CANCELLED"], 1)
+
+
+async def test_a_runner_is_cancelled_once_however_often_its_run_is(clock: VirtualClock) -> None:
+    """What a cancel meets in the midst of cleaning up would be left behind otherwise."""
+    slow = SlowToStop()
+    course = Course(a_pipeline("one", "two", retryCount=3, timeoutMs=20), clock, one=slow)
+    task = course.begin()
+    await until(slow.stopping.is_set)
+    for _ in range(3):
+        task.cancel()
+        await turns()
+    assert not task.done()
+    slow.opened.set()
+    async with asyncio.timeout(30):
+        await task
+    assert (slow.cancels, slow.cleaned) == (1, True)
+    assert course.said == ["Began", "StageStarted", "StageCancelled", "Ended"]
+    assert course.execution.end_reason is EndReason.SERVER_SHUTDOWN
+
+
+async def test_a_swallowed_cancel_still_ends_the_run(clock: VirtualClock) -> None:
+    """A stage that goes on as if nothing had happened is not asked for its value."""
+
+    async def deaf(call: StageCall[Any]) -> object:
+        with suppress(asyncio.CancelledError):
+            await asyncio.get_running_loop().create_future()
+        return "never heard of it"
+
+    course = Course(a_pipeline("one", "two"), clock, one=deaf)
+    task = course.begin()
+    await until(lambda: course.runner.active)
+    task.cancel()
+    async with asyncio.timeout(30):
+        await task
+    assert course.said == ["Began", "StageStarted", "StageCancelled", "Ended"]
+
+
+class Odd(BaseException):
+    """What nobody expects a stage to raise."""
+
+
+@pytest.mark.parametrize(
+    "error", [SystemExit(3), KeyboardInterrupt(), Odd(), asyncio.CancelledError()], ids=repr
+)
+async def test_a_stage_that_raises_anything_ends_its_own_execution(
+    clock: VirtualClock, error: BaseException
+) -> None:
+    """The event loop goes on, and it is a stage's error and no shutdown."""
+    after = await Course(a_pipeline("one", retryCount=2), clock, one=failing(error)).run()
+    assert (after.status, after.end_reason) == (Status.FAILED, EndReason.STAGE_ERROR)
+    assert after.error is not None and after.error.type == type(error).__name__
+    assert after.stages[0].status is StageStatus.FAILED
+
+
+@pytest.mark.parametrize(
+    ("error", "logged"),
+    [
+        (ZeroDivisionError("x"), True),
+        (TimeoutError("a socket's"), False),
+        (OSError(28, "full"), False),
+    ],
+    ids=repr,
+)
+async def test_whatever_a_runner_raises_fails_its_stage(
+    clock: VirtualClock, caplog: pytest.LogCaptureFixture, error: Exception, logged: bool
+) -> None:
+    """It fails the stage by its name, and is not taken for the execution's own time limit."""
+    settings = {"continueOnError": True, "timeoutMs": 60_000}
+    with caplog.at_level(logging.ERROR, "runcast"):
+        after = await Course(a_pipeline("one", settings=settings), clock, one=failing(error)).run()
+    assert (after.status, after.end_reason) == (Status.FAILED, EndReason.STAGE_ERROR)
+    assert after.error is not None and after.error.type == type(error).__name__
+    assert (after.stages[0].status, after.error.stage_id) == (StageStatus.FAILED, "one")
+    assert [record.exc_info is not None for record in caplog.records] == [True] * logged
+
+
+async def test_every_run_ends_with_one_ended(clock: VirtualClock) -> None:
+    """And begins with one Began; a submission is not its business."""
+    course = Course(a_pipeline("one"), clock)
+    await course.run()
+    assert sum(isinstance(one, Ended) for one in course.events) == 1
+    assert not any(isinstance(one, Submitted) for one in course.events)
