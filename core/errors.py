@@ -11,7 +11,7 @@
     ├── Unavailable       UNAVAILABLE     the server is stopping, or what it needs is away
     │   └── Stopping                      it stops before what is followed has come to its end
     ├── Forbidden         FORBIDDEN       the caller may not do this
-    ├── PipelineFileError (internal)      a file is no pipeline; lives in core/pipelines/pipeline_file.py
+    ├── PipelineFileError (internal)      a file is no pipeline; see core/pipelines
     ├── IllegalMove       (internal)      an event that the state machine does not allow
     └── StageError        (internal)      a stage failed; it becomes the execution's error
         └── StageTimeout

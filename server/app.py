@@ -25,14 +25,13 @@ from ..core.running.stages import StageRunner
 from ..core.running.stages.command import CommandRunner
 from ..core.running.stages.prompt import PromptRunner
 from ..core.running.stages.python import PythonRunner
-from ..core.running.stages.workers import WorkerPool
+from ..core.running.workers.pool import WorkerPool
 from ..resolvers.context import Context
 from ..resolvers.tools import CliTools
 from ..rest_compat import answers, routes as rest
 from ..rest_compat.socket import OldSocket, upgrade_failed
 from ..schema.executable import ExecutableSchema
 from . import health, pages
-from .check import missing_functions
 from .graphql.endpoint import GraphQLEndpoint
 from .guards import LOOPBACK_NAMES, BodyLimit, Doorkeeper, bears, cross_origin
 from .playground import Playground
@@ -75,7 +74,7 @@ def create_app(settings: Settings) -> Starlette:
     manager = ExecutionManager(
         engine, clock, retention=settings.retention, followers=(history, writer)
     )
-    pipelines = PipelineLibrary(settings.pipelines_folder, clock, missing_functions)
+    pipelines = PipelineLibrary(settings.pipelines_folder, clock)
     ctx = Context(manager, pipelines, history, clock, __version__, os.environ, settings.debug)
 
     @asynccontextmanager

@@ -1,6 +1,6 @@
 """What `runcast validate` finds in a folder, and what keeps a pipeline out of the server."""
 
-from collections.abc import Iterator
+import asyncio
 from pathlib import Path
 
 from ..core.clock import SystemClock
@@ -8,20 +8,28 @@ from ..core.errors import StageError
 from ..core.pipelines.library import PipelineLibrary
 from ..core.pipelines.pipeline import Pipeline, PythonStage
 from ..core.pipelines.pipeline_file import Problem
-from ..core.running.stages.python import function_of
+from ..core.running.workers.pool import WorkerPool
 
 
 def check(folder: Path) -> tuple[tuple[Problem, ...], tuple[Pipeline, ...]]:
     """Every problem, and the pipelines that can run."""
-    library = PipelineLibrary(folder, SystemClock(), missing_functions)
-    return library.problems(), library.all()
+    return asyncio.run(_check(folder))
 
 
-def missing_functions(pipeline: Pipeline) -> Iterator[Problem]:
+async def _check(folder: Path) -> tuple[tuple[Problem, ...], tuple[Pipeline, ...]]:
+    library = PipelineLibrary(folder, SystemClock())
+    async with WorkerPool(max_idle=1) as pool:
+        missing = [each for one in library.all() for each in await missing_functions(pool, one)]
+    return (*library.problems(), *missing), library.all()
+
+
+async def missing_functions(pool: WorkerPool, pipeline: Pipeline) -> list[Problem]:
     """The python stages whose functions cannot be found."""
+    missing = []
     for index, stage in enumerate(pipeline.stages):
         if isinstance(stage, PythonStage):
             try:
-                function_of(stage, pipeline.folder)
+                await pool.find(stage, pipeline.folder)
             except StageError as error:
-                yield Problem(pipeline.path, f"stages[{index}].call", error.message)
+                missing.append(Problem(pipeline.path, f"stages[{index}].call", error.message))
+    return missing

@@ -13,7 +13,7 @@ from ..json_value import JSON
 from ..pipelines.definition import Extract, OutputDefinition, OutputFormat
 from ..text import trimmed
 from .conditions import MISSING, lookup
-from .stages.worker import check_depth
+from .worker.values import check_depth
 
 FENCE = "```"
 HEADING = re.compile(r"#{1,6}[ \t]+(\S.*)")

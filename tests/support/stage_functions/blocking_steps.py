@@ -20,15 +20,15 @@ def takes_two(text: str, context: Any) -> list[object]:
 
 def prints(name: str) -> None:
     long = {"half a pair": "half a pair: \ud800", "70 MB": "x" * 70_000_000}
-    print(long.get(name, name))  # noqa: T201
+    print(long.get(name, name))
 
 
 def prints_and_waits(path: str) -> None:
     """Prints, and waits until the file is there."""
-    print("first")  # noqa: T201
+    print("first")
     while not Path(path).exists():
         time.sleep(0.01)
-    print("second")  # noqa: T201
+    print("second")
 
 
 def emits_a_number(text: str, context: Any) -> None:
@@ -54,7 +54,7 @@ def sleeps_and_cleans_up(path: str, context: Any) -> None:
         context.emit("begun")
         time.sleep(600)
     finally:
-        print("x" * 2_000_000)  # noqa: T201
+        print("x" * 2_000_000)
         Path(path).write_text(f"cancelled: {context.cancelled}")
 
 
@@ -82,7 +82,7 @@ def burns(seconds: float) -> int:
 
 
 def exits(text: str) -> None:
-    print("last words", file=sys.stderr, flush=True)  # noqa: T201
+    print("last words", file=sys.stderr, flush=True)
     os._exit(3)
 
 

@@ -44,7 +44,7 @@ def shortens(text: str, limit: int = 3) -> str:
 
 
 def prints(text: str) -> None:
-    print("print", text)  # noqa: T201
+    print("print", text)
     sys.stdout.write("write\n")
 
 
@@ -55,7 +55,7 @@ def prints_a_lot(megabytes: int) -> str:
 
 def floods(input: object) -> NoReturn:
     while True:
-        print("y" * 1000)  # noqa: T201
+        print("y" * 1000)
 
 
 def burns(seconds: float) -> str:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import orjson
 import pytest
 from runcast.core.running.stages.python import PythonRunner
-from runcast.core.running.stages.workers import WorkerPool
+from runcast.core.running.workers.pool import WorkerPool
 from stage_attempts import FUNCTIONS, failure, python_call
 
 WAYS = ["at_once", "later"]

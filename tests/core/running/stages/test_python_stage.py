@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from event_loops import EVENT_LOOPS
 from runcast.core.errors import StageError
-from runcast.core.running.stages.python import PythonRunner, function_of
+from runcast.core.running.stages.python import PythonRunner
+from runcast.core.running.workers.pool import WorkerPool
 from stage_calls import FOLDER, Attempt, a_function, cancelled, group_of
 
 pytestmark = pytest.mark.usefixtures("leaves_no_task", "leaves_no_process")
@@ -103,14 +104,14 @@ async def test_a_huge_message_is_cut(python: PythonRunner) -> None:
     ],
 )
 async def test_a_missing_function_is_not_tried_again(
-    python: PythonRunner, call: str, said: str
+    python: PythonRunner, pool: WorkerPool, call: str, said: str
 ) -> None:
     """The error says what is missing, also before anything runs."""
     error = await refused(python, call)
     assert said in error.message
     assert not error.retryable
     with pytest.raises(StageError, match=said):
-        function_of(a_function(call), FOLDER)
+        await pool.find(a_function(call), FOLDER)
 
 
 async def test_a_module_cannot_take_the_place_of_a_library(

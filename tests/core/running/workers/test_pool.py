@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import socket
-import struct
 import subprocess
 import sys
 
@@ -14,7 +13,9 @@ from event_loops import EVENT_LOOPS
 from patience import until
 from runcast.core.errors import StageError
 from runcast.core.running.stages.python import PythonRunner
-from runcast.core.running.stages.workers import MAX_CALLS, SCRIPT, WorkerPool
+from runcast.core.running.worker.frames import packed
+from runcast.core.running.workers.pool import MAX_CALLS, WorkerPool
+from runcast.core.running.workers.process import ARGUMENTS
 from stage_calls import FOLDER, Attempt, a_function, group_of
 
 pytestmark = pytest.mark.usefixtures("leaves_no_task", "leaves_no_process")
@@ -143,7 +144,8 @@ async def test_the_end_of_the_pool_ends_the_idle_workers() -> None:
 async def test_none_is_kept_where_none_may_be_idle() -> None:
     """`max_idle` is the bound."""
     async with WorkerPool(max_idle=0) as pool:
-        assert group_of(await pid(PythonRunner(pool))) == []
+        worker = await pid(PythonRunner(pool))
+        await until(lambda: group_of(worker) == [])
 
 
 async def test_a_worker_ends_when_the_server_is_gone(leaves_no_process: None) -> None:
@@ -152,40 +154,43 @@ async def test_a_worker_ends_when_the_server_is_gone(leaves_no_process: None) ->
     with ours, theirs:
         process = await asyncio.to_thread(
             subprocess.Popen,
-            [sys.executable, "-P", str(SCRIPT), str(theirs.fileno())],
+            [sys.executable, *ARGUMENTS, str(theirs.fileno())],
             pass_fds=(theirs.fileno(),),
             start_new_session=True,
         )
         theirs.close()
         ours.settimeout(20)
         ours.sendall(_call("sleeps_on"))
-        assert b"emit" in ours.recv(1000)
+        _until_it_emits(ours)
     assert process.wait(timeout=20) == -signal.SIGKILL
 
 
 async def test_a_worker_imports_the_standard_library_only() -> None:
-    """That is what lets it start in a few hundredths of a second."""
-    heavy = "{'asyncio', 'pydantic', 'runcast', 'runcast.core'} & set(sys.modules)"
-    code = f"import sys, runpy; runpy.run_path({str(SCRIPT)!r}, run_name='w'); print({heavy})"
+    """And of runcast only what the worker itself is: a user's code meets nothing else of it."""
+    code = (
+        "import sys; before = set(sys.modules); import runcast.core.running.worker.worker; "
+        "names = {name for name in set(sys.modules) - before}; "
+        "print(sorted({n.partition('.')[0] for n in names} - sys.stdlib_module_names), "
+        "sorted(n for n in names if n.startswith('runcast.') and 'running.worker' not in n))"
+    )
     done = await asyncio.to_thread(
         subprocess.run, [sys.executable, "-P", "-c", code], capture_output=True, text=True
     )
-    assert done.stdout == "set()\n", done.stderr
+    assert done.stdout == "['runcast'] ['runcast.core', 'runcast.core.running']\n", done.stderr
 
 
 def _call(name: str) -> bytes:
-    message = {
-        "call": f"stage_functions_of_tests:{name}",
-        "folder": str(FOLDER),
-        "executionId": "exec_1",
-        "stageId": "think",
-        "attempt": 1,
-        "input": "",
-        "pipelineInput": "",
-        "outputs": {},
-    }
-    encoded = json.dumps(message).encode()
-    return struct.pack(">I", len(encoded)) + encoded
+    module = {"module": "stage_functions_of_tests", "folder": str(FOLDER), "path": name}
+    load = packed({"type": "load", "id": 1, "nonce": "a", **module})
+    call = {"executionId": "exec_1", "stageId": "think", "attempt": 1, "async": False, "path": name}
+    given = json.dumps({"input": "", "pipelineInput": "", "outputs": {}}).encode()
+    return load + packed({"type": "call", "id": 2, "nonce": "b", **call}, given)
+
+
+def _until_it_emits(connection: socket.socket) -> None:
+    said = b""
+    while b"emit" not in said:
+        said += connection.recv(1000)
 
 
 def _pids() -> set[int]:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 import psutil
 import pytest
 from runcast.core.running.stages.python import PythonRunner
-from runcast.core.running.stages.workers import WorkerPool
+from runcast.core.running.workers.pool import WorkerPool
 
 
 @pytest.fixture

@@ -1,0 +1,119 @@
+"""What calls print and emit, on its way to the server."""
+
+import io
+import threading
+from collections.abc import Iterable, Mapping
+from contextvars import ContextVar
+from itertools import groupby
+from operator import itemgetter
+from queue import Empty, SimpleQueue
+
+from .channel import Channel
+from .values import encodable
+
+FLUSH_CHARACTERS = 65_536
+FLUSH_SECONDS = 0.02
+
+
+class Flusher:
+    """A thread that sends what was written, soon after it was written."""
+
+    def __init__(self) -> None:
+        self._waiting: SimpleQueue[CallOutput] = SimpleQueue()
+        threading.Thread(target=self._run, name="runcast flusher", daemon=True).start()
+
+    def soon(self, output: "CallOutput") -> None:
+        self._waiting.put(output)
+
+    def _run(self) -> None:
+        pause = threading.Event()
+        while True:
+            for output in {self._waiting.get(), *self._others()}:
+                output.flush()
+            pause.wait(FLUSH_SECONDS)
+
+    def _others(self) -> Iterable["CallOutput"]:
+        try:
+            while True:
+                yield self._waiting.get_nowait()
+        except Empty:
+            return
+
+
+class CallOutput:
+    """The text of one call, sent in pieces that are neither too many nor too large."""
+
+    def __init__(self, channel: Channel, head: Mapping[str, object], flusher: Flusher) -> None:
+        self._channel = channel
+        self._head = head
+        self._flusher = flusher
+        self._pieces: list[tuple[str, str]] = []
+        self._size = 0
+        self._scheduled = False
+        self._lock = threading.RLock()
+
+    def write(self, stream: str, text: str) -> None:
+        """Adds text to a stream (`stdout`, `stderr`), from any thread.
+
+        Raises:
+            TypeError: this is no text.
+        """
+        if not isinstance(text, str):
+            raise TypeError(f"only text can be put out, not {type(text).__name__}")
+        with self._lock:
+            self._pieces.append((stream, text))
+            self._size += len(text)
+            if self._size >= FLUSH_CHARACTERS:
+                self.flush()
+            elif not self._scheduled:
+                self._scheduled = True
+                self._flusher.soon(self)
+
+    def flush(self) -> None:
+        with self._lock:
+            pieces, self._pieces, self._size = self._pieces, [], 0
+            self._scheduled = False
+            for stream, group in groupby(pieces, itemgetter(0)):
+                self._send(stream, "".join(text for _, text in group))
+
+    def _send(self, stream: str, text: str) -> None:
+        head = {**self._head, "type": "emit", "stream": stream}
+        for start in range(0, len(text), FLUSH_CHARACTERS):
+            piece = encodable(text[start : start + FLUSH_CHARACTERS])
+            try:
+                self._channel.send(head, piece.encode())
+            except OSError:  # The server is gone; the thread that listens ends the process.
+                return
+
+
+OUTPUT: ContextVar[CallOutput] = ContextVar("OUTPUT")
+"""Where what is printed belongs; tasks, and threads that asyncio starts, inherit it."""
+
+
+class CallStream(io.TextIOBase):
+    """`sys.stdout` of all calls: what is printed goes to the call that prints it."""
+
+    def __init__(self, name: str, otherwise: io.TextIOBase) -> None:
+        self._name = name
+        self._otherwise = otherwise
+        """Takes what no call prints, as while a module is imported."""
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]  # a writable attribute there
+        return "utf-8"
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        output = OUTPUT.get(None)
+        if output is None:
+            return self._otherwise.write(text)
+        output.write(self._name, text)
+        return len(text)
+
+    def flush(self) -> None:
+        if (output := OUTPUT.get(None)) is not None:
+            output.flush()
+        else:
+            self._otherwise.flush()

@@ -1,0 +1,312 @@
+"""One worker process: what it is asked, what it answers, and that it never outlives its use."""
+
+import asyncio
+import secrets
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import count
+from typing import Any, cast
+
+import orjson
+
+from ...errors import StageError
+from ...pipelines.pipeline import PythonStage
+from ..stages import StageCall, Stop
+from ..stages.process import ChildProcess, in_spite_of_cancels
+from ..worker.frames import Head, Unpacker, packed
+from .function import Function, Module
+from .heartbeat import BEAT_SECONDS, MISSED_BEATS, Heartbeat
+
+ARGUMENTS = ("-P", "-m", f"{__package__.rpartition('.')[0]}.worker")
+"""-P: what lies in the working directory is not for it to import."""
+TAIL_BYTES = 4096
+DYING_SECONDS = 2.0
+IMPORT_SECONDS = 30.0
+"""How long the import of a module may take."""
+END_SECONDS = 1.0
+"""How long a call that is ended without mercy may take to be gone."""
+
+
+class Stale(Exception):
+    """The worker has imported code that has changed since; another one is needed."""
+
+
+@dataclass(slots=True, eq=False)
+class _Request:
+    """What the worker was asked and has not answered."""
+
+    nonce: str
+    answer: "asyncio.Future[tuple[Head, bytes]]"
+    emit: Callable[[str], None] | None = None
+
+
+class WorkerProcess(asyncio.Protocol):
+    """What its functions start belongs to it and ends with it."""
+
+    _child: ChildProcess
+    _transport: asyncio.Transport
+    _ending: "asyncio.Task[None]"
+    """Done when the process has ended and whoever waits for it knows."""
+
+    def __init__(self) -> None:
+        self.module: Module | None = None
+        self.calls = 0
+        """How many calls it has been given."""
+        self.reusable = True
+        """Whether it is as it was when it had imported its module."""
+        self._requests: dict[int, _Request] = {}
+        self._ids = count(1)
+        self._unpacker = Unpacker()
+        self._said = bytearray()
+        self._reason = ""
+        """Why we have ended it."""
+        self._closed = False
+        self._killing: asyncio.Task[None] | None = None
+        self._status = 0
+        self._loop = asyncio.get_running_loop()
+        self._heartbeat = Heartbeat(self._ping, self._end_the_silent)
+
+    @classmethod
+    async def start(cls, environ: Mapping[str, str]) -> "WorkerProcess":
+        worker = cls()
+        ours, theirs = socket.socketpair()
+        try:
+            with theirs:
+                worker._child = await ChildProcess.start(
+                    [sys.executable, *ARGUMENTS, str(theirs.fileno())],
+                    worker._keep_tail,
+                    stdin=subprocess.DEVNULL,
+                    env=environ,
+                    pass_fds=(theirs.fileno(),),
+                )
+        except BaseException:
+            ours.close()
+            raise
+        # A fork of the worker may hold the socket open: that the worker has ended is the sign.
+        worker._ending = asyncio.create_task(worker._until_ended())
+        await worker._loop.create_unix_connection(lambda: worker, sock=ours)
+        return worker
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
+    @property
+    def usable(self) -> bool:
+        """Whether it can take another call."""
+        return self.reusable and not self._closed and not self._child.exited
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._requests)
+
+    # Asking
+
+    async def load(self, function: Function) -> bool:
+        """Has it import the module; whether the function is async.
+
+        Raises:
+            StageError: there is no such function, or its module cannot be imported.
+        """
+        module = function.module
+        self.module = module
+        wanted = {"folder": str(module.folder), "module": module.name, "path": function.path}
+        request = self._ask({"type": "load", **wanted})
+        try:
+            async with asyncio.timeout(IMPORT_SECONDS):
+                head, _ = await request
+        except TimeoutError:
+            raise StageError(
+                f"{module.name} cannot be imported: it takes longer than {IMPORT_SECONDS:g} s",
+                type="ImportTimeout",
+                retryable=False,
+            ) from None
+        if head["type"] == "missing":
+            raise StageError(head["message"], type="NoSuchFunction", retryable=False)
+        return bool(head["async"])
+
+    async def call(
+        self, call: StageCall[PythonStage], function: Function, *, is_async: bool
+    ) -> object:
+        """What the function has returned; what it puts out goes to the call's `emit`.
+
+        Cancelled, it ends the call first: an async one in its process, a sync one with it.
+
+        Raises:
+            StageError: the function raised, or the process ended.
+            Stale: ask another worker.
+        """
+        self.calls += 1
+        answer = self._ask(_head(call, function, is_async), _given(call), call.emit)
+        if is_async:
+            self._heartbeat.begin()
+        try:
+            # Not the future itself: it would be cancelled, too.
+            await asyncio.wait([answer])
+        except asyncio.CancelledError:
+            ended = self._end_call(call, answer) if is_async else self.stop(call.stop)
+            await in_spite_of_cancels(ended)
+            raise
+        return self._value(*answer.result())
+
+    def _ask(
+        self, head: Head, body: bytes = b"", emit: Callable[[str], None] | None = None
+    ) -> "asyncio.Future[tuple[Head, bytes]]":
+        id, nonce = next(self._ids), secrets.token_hex(8)
+        answer = self._loop.create_future()
+        if self._ending.done():
+            answer.set_exception(self._death())
+            return answer
+        self._requests[id] = _Request(nonce, answer, emit)
+        self._transport.write(packed({"id": id, "nonce": nonce, **head}, body))
+        return answer
+
+    def _value(self, head: Head, body: bytes) -> object:
+        match head["type"]:
+            case "stale":
+                raise Stale
+            case "value":
+                self.reusable = self.reusable and head["clean"]
+                return orjson.loads(body)
+        self.reusable = self.reusable and head["clean"]
+        raise StageError(
+            head["message"],
+            type=head["name"],
+            traceback=head["traceback"],
+            retryable=head["retryable"],
+        )
+
+    # Ending
+
+    async def _end_call(
+        self, call: StageCall[PythonStage], answer: "asyncio.Future[tuple[Head, bytes]]"
+    ) -> None:
+        """Cancels an async call, then ends it, then everything that shares the process with it."""
+        id = next(id for id, request in self._requests.items() if request.answer is answer)
+        self._transport.write(packed({"type": "cancel", "id": id}))
+        force = asyncio.ensure_future(call.stop.force.wait())
+        waited: list[asyncio.Future[Any]] = [answer, force]
+        await asyncio.wait(waited, timeout=call.stop.grace, return_when=asyncio.FIRST_COMPLETED)
+        force.cancel()
+        if not answer.done():
+            self._transport.write(packed({"type": "end", "id": id}))
+            await asyncio.wait([answer], timeout=END_SECONDS)
+        if not answer.done():
+            await self.end(f"{call.execution_id} was cancelled and did not stop")
+        answer.exception()  # Seen: the call was cancelled, whatever it says.
+
+    async def stop(self, stop: Stop) -> None:
+        """Interrupts a sync function, and ends the process and all that it has started."""
+        self.reusable = False
+        self._transport.write(packed({"type": "stop"}))
+        await self._child.terminate(stop)
+        await self.close()
+
+    async def end(self, reason: str) -> None:
+        """Ends the process at once; whoever has a call in it is told the reason."""
+        self.reusable = False
+        self._reason = self._reason or reason
+        await self._child.kill()
+        await asyncio.wait([self._ending])
+
+    async def close(self) -> None:
+        """Ends the process, which does nothing at the moment; at once if it has ended."""
+        if self._closed:
+            return
+        self._closed = True
+        await self._child.kill()
+        await asyncio.wait([self._ending, *filter(None, [self._killing])])
+        self._transport.abort()
+
+    async def _until_ended(self) -> None:
+        self._status = await self._child.ended()
+        self._heartbeat.end()
+        requests, self._requests = self._requests, {}
+        death = self._death(shared=len(requests) > 1)
+        for request in requests.values():
+            if not request.answer.done():
+                request.answer.set_exception(death)
+                request.answer.exception()  # Who was cancelled does not look at it.
+
+    def _death(self, *, shared: bool = False) -> StageError:
+        said = (bytes(self._said) + bytes(self._child.stderr)).decode("utf-8", "replace").strip()
+        how = self._reason or _in_words(self._status)
+        message = f"the worker process {how}" + (f": {said}" if said else "")
+        if not shared:
+            return StageError(message, type="WorkerDied")
+        return StageError(
+            f"{message} (other executions ran in it, and which of them is to blame is not known)",
+            type="WorkerLost",
+        )
+
+    # What asyncio calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        if self._closed:
+            return
+        try:
+            for head, body in self._unpacker.feed(data):
+                self._receive(head, body)
+        except (KeyError, TypeError, ValueError):
+            self._break_off("has said what cannot be read, and was ended")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._loop.call_later(DYING_SECONDS, self._break_off, "closed its connection and was ended")
+
+    def _break_off(self, reason: str) -> None:
+        if not self._child.exited and not self._reason and not self._closed:
+            self._killing = self._loop.create_task(self.end(reason))
+
+    def _receive(self, head: Head, body: bytes) -> None:
+        if head["type"] == "pong":
+            self._heartbeat.answered()
+            return
+        request = self._requests.get(head["id"])
+        if request is None or request.nonce != head["nonce"]:
+            return  # A fork, or a function that has found the connection: this is no answer.
+        if head["type"] != "emit":
+            del self._requests[head["id"]]
+            if not self._requests:
+                self._heartbeat.end()
+            if not request.answer.done():
+                request.answer.set_result((head, body))
+        elif request.emit is not None and head["stream"] == "stdout":
+            request.emit(body.decode())
+
+    def _ping(self) -> None:
+        self._transport.write(packed({"type": "ping"}))
+
+    def _end_the_silent(self) -> None:
+        seconds = MISSED_BEATS * BEAT_SECONDS
+        self._break_off(f"did not answer for {seconds:g} s and was ended")
+
+    def _keep_tail(self, data: bytes) -> None:
+        self._said += data
+        del self._said[:-TAIL_BYTES]
+
+
+def _head(call: StageCall[PythonStage], function: Function, is_async: bool) -> dict[str, Any]:
+    return {
+        "type": "call",
+        "path": function.path,
+        "async": is_async,
+        "executionId": call.execution_id,
+        "stageId": call.stage.id,
+        "attempt": call.attempt,
+    }
+
+
+def _given(call: StageCall[PythonStage]) -> bytes:
+    given = {"input": call.input, "pipelineInput": call.pipeline_input, "outputs": call.outputs}
+    return orjson.dumps(given)
+
+
+def _in_words(status: int) -> str:
+    how = f"by signal {-status}" if status < 0 else f"with exit status {status}"
+    return f"ended {how}"
