@@ -1,4 +1,4 @@
-"""How fast lists are answered: `python benchmarks/lists.py --held 100`.
+"""How fast lists are answered: `python benchmarks/lists.py --executions 100`.
 
 Starts a real server on a free port, runs short pipelines until it holds the given number of
 executions, and asks for the same list over REST and GraphQL, one at a time and sixteen at a time.
@@ -29,17 +29,17 @@ TARGETS = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--held", type=int, default=100, help="executions in the list")
+    parser.add_argument("--executions", type=int, default=100, help="executions in the list")
     parser.add_argument("--requests", type=int, default=500, help="requests in a round")
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     with served({"echo.yaml": PIPELINE}) as server:
-        measure(server, options.held, options.requests, options.rounds)
+        measure(server, options.executions, options.requests, options.rounds)
 
 
-def measure(server: Served, held: int, requests: int, rounds: int) -> None:
-    fill(server, held)
-    print(f"{held} executions held, {rounds} rounds of {requests} requests, milliseconds\n")
+def measure(server: Served, number: int, requests: int, rounds: int) -> None:
+    fill(server, number)
+    print(f"{number} executions, {rounds} rounds of {requests} requests, milliseconds\n")
     print(f"{'':28}{'clients':>8}{'p50':>8}{'p99':>8}{'max':>8}{'bytes':>9}")
     for clients in (1, 16):
         taken: dict[str, list[float]] = {name: [] for name in TARGETS}
@@ -53,10 +53,10 @@ def measure(server: Served, held: int, requests: int, rounds: int) -> None:
             print(f"{name:28}{clients:8}{numbers}{size:9}")
 
 
-def fill(server: Served, held: int) -> None:
+def fill(server: Served, number: int) -> None:
     connection = server.connect()
     body = json.dumps({"input": "How long does it take to list what is running? " * 4})
-    for _ in range(held):
+    for _ in range(number):
         ask(connection, ("POST", "/api/pipelines/echo/run", body))
     deadline = time.monotonic() + 120
     while json.loads(ask(connection, ("GET", "/api/executions/running", None)))["count"]:

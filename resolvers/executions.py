@@ -11,7 +11,7 @@ from ..core.execution.events import ChangeKind
 from ..core.execution.filter import EVERYTHING, ExecutionFilter
 from ..core.execution.model import Execution, Status
 from ..core.execution.page import Order, Page, PageRequest, paginate
-from ..core.live.listing import ListChange
+from ..core.live.listing import ExecutionsChange
 from ..core.live.manager import Started
 from ..core.live.request import StartRequest
 from .context import Context
@@ -84,7 +84,7 @@ async def page_executions(
     return ExecutionPage(page, len(matching), {s: counts[s] for s in Status}, cursor)
 
 
-def is_held(ctx: Context, execution_id: str) -> bool:
+def is_live(ctx: Context, execution_id: str) -> bool:
     """Whether the execution is live, and not only history."""
     try:
         ctx.manager.get(execution_id)
@@ -100,7 +100,7 @@ async def get_execution(ctx: Context, execution_id: str) -> Execution:
         NotFound: there is none of that id.
         Unavailable: it is not live, and the history cannot be read.
     """
-    if is_held(ctx, execution_id):
+    if is_live(ctx, execution_id):
         return ctx.manager.get(execution_id)
     execution = await ctx.history.get(execution_id)
     if execution is None:
@@ -203,7 +203,7 @@ async def follow_execution(
         InvalidInput: `after` is not a cursor.
         Unavailable: it is not live, and the history cannot be read.
     """
-    if not is_held(ctx, execution_id):
+    if not is_live(ctx, execution_id):
         execution = await get_execution(ctx, execution_id)
         return _the_end(ctx, execution, None if after is None else Cursor.parse(after))
     return watch_execution(ctx, execution_id, after)
@@ -219,6 +219,6 @@ async def _the_end(
 
 def watch_executions(
     ctx: Context, filter: ExecutionFilter = EVERYTHING, after: str | None = None
-) -> AsyncGenerator[ListChange, None]:
+) -> AsyncGenerator[ExecutionsChange, None]:
     """See `ExecutionManager.watch_list`."""
     return ctx.manager.watch_list(filter, after)

@@ -38,7 +38,7 @@ async def list_running(ctx: Context, request: Request) -> Response:
 async def show_execution(ctx: Context, request: Request) -> Response:
     """Section 1.3: as it is live, or else as the history has it."""
     execution = await resolvers.get_execution(ctx, request.path_params["id"])
-    shape = detail if resolvers.is_held(ctx, execution.id) else historic_detail
+    shape = detail if resolvers.is_live(ctx, execution.id) else historic_detail
     return answer(shape(execution))
 
 

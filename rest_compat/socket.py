@@ -19,23 +19,23 @@ from .news import COMPLETED, News, news
 
 MOST_SUBSCRIPTIONS = 100
 MOST_ID_CHARACTERS = 200
-KEPT_SECONDS = 5.0
+DISK_SECONDS = 5.0
 """How long `execution:completed` waits for the disk at most."""
 
-Kept: TypeAlias = Callable[[str], Awaitable[None]]
+Persisted: TypeAlias = Callable[[str], Awaitable[None]]
 Admits: TypeAlias = Callable[[str | None], bool]
 
 
 class OldSocket:
     """The sockets of `/ws`: `serve` is the endpoint.
 
-    `kept(execution_id)` returns once what is kept of an ended execution is written: its record in
-    the history, its result file. `admits` judges an `Authorization` header.
+    `persisted(execution_id)` returns once an ended execution is on disk: its record in the history,
+    its result file. `admits` judges an `Authorization` header.
     """
 
-    def __init__(self, ctx: Context, kept: Kept, admits: Admits) -> None:
+    def __init__(self, ctx: Context, persisted: Persisted, admits: Admits) -> None:
         self._ctx = ctx
-        self._kept = kept
+        self._persisted = persisted
         self._admits = admits
 
     async def serve(self, socket: WebSocket) -> None:
@@ -47,7 +47,7 @@ class OldSocket:
             return
         await socket.accept()
         async with asyncio.TaskGroup() as tasks:
-            conversation = _Conversation(self._ctx, socket, self._kept, tasks)
+            conversation = _Conversation(self._ctx, socket, self._persisted, tasks)
             with suppress(WebSocketDisconnect, WebSocketDisconnected):
                 await conversation.listen()
             conversation.leave()
@@ -57,11 +57,11 @@ class _Conversation:
     """One socket, what it follows, and an answer to each of its messages."""
 
     def __init__(
-        self, ctx: Context, socket: WebSocket, kept: Kept, tasks: asyncio.TaskGroup
+        self, ctx: Context, socket: WebSocket, persisted: Persisted, tasks: asyncio.TaskGroup
     ) -> None:
         self._ctx = ctx
         self._socket = socket
-        self._kept = kept
+        self._persisted = persisted
         self._tasks = tasks
         self._follows: dict[str, asyncio.Task[None]] = {}
 
@@ -133,8 +133,8 @@ class _Conversation:
     async def _tell(self, event: News) -> None:
         if event["type"] == COMPLETED:
             with suppress(TimeoutError):
-                async with asyncio.timeout(KEPT_SECONDS):
-                    await self._kept(str(event["executionId"]))
+                async with asyncio.timeout(DISK_SECONDS):
+                    await self._persisted(str(event["executionId"]))
         await self._send(event)
 
     async def _complain(self, message: str) -> None:

@@ -11,7 +11,7 @@ from ..core.execution.model import (
     Status,
 )
 from ..core.execution.page import OrderField
-from ..core.live.listing import ListChangeKind
+from ..core.live.listing import ListChange as CoreListChange
 
 value = strawberry.enum_value
 
@@ -93,21 +93,21 @@ class ProgressEvent(Enum):
 
 @strawberry.enum(description="What a message of `executionsChanged` tells.")
 class ListChange(Enum):
-    ENTERED = value(ListChangeKind.ENTERED.value, description="The execution is now in the list.")
+    ENTERED = value(CoreListChange.ENTERED.value, description="The execution is now in the list.")
     UPDATED = value(
-        ListChangeKind.UPDATED.value, description="The execution is in the list and has changed."
+        CoreListChange.UPDATED.value, description="The execution is in the list and has changed."
     )
     LEFT = value(
-        ListChangeKind.LEFT.value,
+        CoreListChange.LEFT.value,
         description="The execution no longer matches, or its retention is over.",
     )
     CAUGHT_UP = value(
-        ListChangeKind.CAUGHT_UP.value,
+        CoreListChange.CAUGHT_UP.value,
         description="The list is complete now; what follows happens live. Comes again when "
         "nothing but the status counts has changed.",
     )
     RESET = value(
-        ListChangeKind.RESET.value,
+        CoreListChange.RESET.value,
         description="The cursor is unknown or too old: forget the list, it is told anew.",
     )
 

@@ -91,7 +91,7 @@ class ExecutionsChange:
     )
 
     @classmethod
-    def of(cls, change: listing.ListChange, cursor: Cursor) -> Self:
+    def of(cls, change: listing.ExecutionsChange, cursor: Cursor) -> Self:
         execution = change.execution
         return cls(
             change=ListChange(change.kind),
@@ -164,7 +164,7 @@ async def _progress(
 
 
 async def _list_changes(
-    ctx: Context, changes: AsyncGenerator[listing.ListChange, None]
+    ctx: Context, changes: AsyncGenerator[listing.ExecutionsChange, None]
 ) -> AsyncGenerator[ExecutionsChange, None]:
     async with aclosing(changes):
         async for change in changes:

@@ -105,7 +105,7 @@ def _routes(
     schema = ExecutableSchema(settings, introspection=settings.introspects)
     playground = Playground()
     graphql = GraphQLEndpoint(schema, ctx, lambda said: bears(said, token), playground.page())
-    old_socket = OldSocket(ctx, ctx.manager.kept, lambda said: bears(said, token))
+    old_socket = OldSocket(ctx, ctx.manager.persisted, lambda said: bears(said, token))
     api = rest.routes(ctx, outputs, CliTools(ctx.environ, ctx.clock))
     return [
         *pages.routes(),

@@ -11,7 +11,7 @@ class DataInUse(Exception):
 
 
 @contextmanager
-def held(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
     """Keeps other servers out of the folder: they would take what runs here for left over.
 
     The lock goes with the process, however that ends.

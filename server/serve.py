@@ -14,7 +14,7 @@ from ..core.errors import InvalidInput
 from ..resolvers.context import Context
 from .app import create_app
 from .connections import HttpConnection, WebSocketConnection
-from .data import DataInUse, held
+from .data import DataInUse, locked
 from .settings import Settings
 
 SHUTDOWN_GRACE_SECONDS = 3.0
@@ -52,7 +52,7 @@ def run(settings: Settings) -> None:
     _log_to_stderr()
     listener = _listen(settings)
     try:
-        with held(settings.data):
+        with locked(settings.data):
             _serve(settings, listener)
     except InvalidInput as error:
         raise CannotServe(error.message) from None

@@ -19,8 +19,8 @@ from .model import (
 )
 from .output import Output
 
-KEPT_OUTPUT_CHARACTERS = 51_200
-KEPT_VALUE_BYTES = 256 * 1024
+STORED_OUTPUT_CHARACTERS = 51_200
+STORED_VALUE_BYTES = 256 * 1024
 
 Value = TypeVar("Value")
 
@@ -29,7 +29,7 @@ def dump(execution: Execution) -> bytes:
     """The whole execution as JSON in UTF-8; half a surrogate pair is kept as it is.
 
     Raises:
-        TypeError, ValueError, RecursionError: a value in it is not JSON; `kept` drops such values.
+        TypeError, ValueError, RecursionError: a value is not JSON; `storable` drops such values.
     """
     return _as_json(execution)
 
@@ -43,13 +43,13 @@ def load(content: bytes) -> Execution:
     return _built(Execution, json.loads(content))
 
 
-def kept(execution: Execution) -> Execution:
+def storable(execution: Execution) -> Execution:
     """The same without what is too much to keep.
 
     Of each stage's output the first 51,200 characters stay, the rest counts as dropped. A value
     that is larger than 256 KiB as JSON, or cannot be JSON, becomes None.
     """
-    stages = tuple(map(_kept_stage, execution.stages))
+    stages = tuple(map(_storable_stage, execution.stages))
     return replace(execution, stages=stages, output=_small(execution.output))
 
 
@@ -103,21 +103,21 @@ PARTS: Mapping[type, Mapping[str, Callable[[Any], object]]] = {
 """What is not in an execution as JSON has it."""
 
 
-def _kept_stage(stage: StageRun) -> StageRun:
+def _storable_stage(stage: StageRun) -> StageRun:
     value = _small(stage.value)
     dropped = stage.value_dropped or (value is None and stage.value is not None)
     return replace(stage, output=_cut(stage.output), value=value, value_dropped=dropped)
 
 
 def _cut(output: Output) -> Output:
-    if output.length <= KEPT_OUTPUT_CHARACTERS:
+    if output.length <= STORED_OUTPUT_CHARACTERS:
         return output
-    rest = len(utf8(output.text(KEPT_OUTPUT_CHARACTERS)))
-    return Output().appended(output.text(limit=KEPT_OUTPUT_CHARACTERS), output.dropped + rest)
+    rest = len(utf8(output.text(STORED_OUTPUT_CHARACTERS)))
+    return Output().appended(output.text(limit=STORED_OUTPUT_CHARACTERS), output.dropped + rest)
 
 
 def _small(value: JSON) -> JSON:
     try:
-        return value if len(_as_json(value)) <= KEPT_VALUE_BYTES else None
+        return value if len(_as_json(value)) <= STORED_VALUE_BYTES else None
     except (TypeError, ValueError, RecursionError):
         return None

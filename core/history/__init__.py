@@ -105,10 +105,10 @@ class History:
         Raises:
             InvalidInput: a cursor or a number is off.
         """
-        held = {**self._writer.backlog.waiting, **{one.id: one for one in live}}
+        in_memory = {**self._writer.backlog.waiting, **{one.id: one for one in live}}
         return await self._read(
             self._reader.page,
-            held,
+            in_memory,
             filter,
             order or Order(),
             request or PageRequest(),

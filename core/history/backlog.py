@@ -24,7 +24,7 @@ class Backlog:
     def waiting(self) -> Mapping[str, Execution]:
         return self._waiting
 
-    def held(self) -> set[str]:
+    def awaited(self) -> set[str]:
         """What runs, or is to be written: if the file has no end of it, then it is to come."""
         return self._running | self._waiting.keys()
 

@@ -77,10 +77,10 @@ class HistoryFile:
             for execution in executions:
                 self._put(connection, execution)
 
-    def settle(self, held: Collection[str]) -> bool:
-        """Ends what has no end in the file and is not `held` any more; whether there is more."""
+    def settle(self, awaited: Collection[str]) -> bool:
+        """Ends what has no end in the file and is not `awaited`; whether there is more."""
         with self._transaction() as connection:
-            open_ones = ROW.where(COLUMNS.ended_at.is_(None), COLUMNS.id.not_in(listed(held)))
+            open_ones = ROW.where(COLUMNS.ended_at.is_(None), COLUMNS.id.not_in(listed(awaited)))
             rows = connection.execute(open_ones.limit(AT_ONCE)).all()
             for execution in executions_of(connection, rows):
                 self._put(connection, _interrupted(execution, self._clock.now()))

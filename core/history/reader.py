@@ -13,7 +13,7 @@ from ..execution.page import Order, Page, PageRequest, paginate
 from ..execution.record import load
 from .table import COLUMNS, LARGEST, RECORDS, around, conditions, listed
 
-Held: TypeAlias = Mapping[str, Execution]
+InMemory: TypeAlias = Mapping[str, Execution]
 
 TOLD = ("id", "pipeline_id", "pipeline_name", "status", "started_at", "ended_at")
 ROW = select(*(COLUMNS[name] for name in TOLD))
@@ -31,8 +31,8 @@ class HistoryPage:
 class HistoryReader:
     """Each method reads one state of the file, and may be called in any thread. They block.
 
-    What is `held` counts in place of what the file has of it; of the rest only what has ended is
-    told. Whatever goes wrong is raised as SQLAlchemy's DatabaseError.
+    An execution that is `in_memory` counts in place of what the file has of it; of the rest only
+    those that have ended are returned. Whatever goes wrong is raised as SQLAlchemy's DatabaseError.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -49,22 +49,24 @@ class HistoryReader:
 
     def page(
         self,
-        held: Held,
+        in_memory: InMemory,
         filter: ExecutionFilter,
         order: Order,
         request: PageRequest,
         now: int,
     ) -> HistoryPage:
-        """What `paginate` finds among everything that is held or kept; `now` in epoch ms.
+        """What `paginate` finds among everything in memory and in the file; `now` in epoch ms.
 
         Raises:
             InvalidInput: a cursor or a number is off.
         """
         anyhow = filter.of_any_status()
-        found = [one for one in held.values() if anyhow.matches(one)]
+        found = [one for one in in_memory.values() if anyhow.matches(one)]
         matching = [one for one in found if filter.admits(one.status)]
-        rows = ROW.where(*_ended(held), *conditions(filter))
-        counted = select(COLUMNS.status, func.count()).where(*_ended(held), *conditions(anyhow))
+        rows = ROW.where(*_ended(in_memory), *conditions(filter))
+        counted = select(COLUMNS.status, func.count()).where(
+            *_ended(in_memory), *conditions(anyhow)
+        )
         with self._engine.begin() as connection:
             near = {
                 row.id: row
@@ -81,18 +83,18 @@ class HistoryReader:
             {status: counts[status] for status in Status},
         )
 
-    def ended(self, held: Held, offset: int, limit: int) -> tuple[list[Execution], int]:
+    def ended(self, in_memory: InMemory, offset: int, limit: int) -> tuple[list[Execution], int]:
         """At most `limit` of those that have ended, newest end first, and how many there are."""
-        unkept = [one for one in held.values() if one.ended_at is not None]
-        # So many at most come before the offset because they are held.
-        first = max(0, offset - len(unkept))
-        rows = ROW.where(*_ended(held)).order_by(COLUMNS.ended_at.desc(), COLUMNS.id.desc())
-        rows = rows.limit(limit + len(unkept)).offset(min(first, LARGEST))
+        from_memory = [one for one in in_memory.values() if one.ended_at is not None]
+        # So many at most come before the offset because they are in memory.
+        first = max(0, offset - len(from_memory))
+        rows = ROW.where(*_ended(in_memory)).order_by(COLUMNS.ended_at.desc(), COLUMNS.id.desc())
+        rows = rows.limit(limit + len(from_memory)).offset(min(first, LARGEST))
         with self._engine.begin() as connection:
-            kept = executions_of(connection, connection.execute(rows).all())
-            number = connection.execute(select(func.count()).where(*_ended(held))).scalar_one()
-        merged = sorted([*kept, *unkept], key=_end, reverse=True)
-        return merged[offset - first :][:limit], number + len(unkept)
+            from_file = executions_of(connection, connection.execute(rows).all())
+            number = connection.execute(select(func.count()).where(*_ended(in_memory))).scalar_one()
+        merged = sorted([*from_file, *from_memory], key=_end, reverse=True)
+        return merged[offset - first :][:limit], number + len(from_memory)
 
 
 def executions_of(connection: Connection, rows: Iterable[Row[Any]]) -> list[Execution]:
@@ -122,10 +124,10 @@ def _execution(row: Row[Any], content: bytes) -> Execution:
         )
 
 
-def _ended(held: Held) -> Iterator[ColumnElement[bool]]:
+def _ended(in_memory: InMemory) -> Iterator[ColumnElement[bool]]:
     yield COLUMNS.ended_at.is_not(None)
-    if held:
-        yield COLUMNS.id.not_in(listed(held))
+    if in_memory:
+        yield COLUMNS.id.not_in(listed(in_memory))
 
 
 def _end(execution: Execution) -> tuple[int, str]:

@@ -26,7 +26,7 @@ from sqlalchemy.types import TypeDecorator
 from ..execution.filter import ExecutionFilter
 from ..execution.model import Execution, Status
 from ..execution.page import Key, Order, OrderField, PageRequest, decode_key
-from ..execution.record import dump, kept, utf8
+from ..execution.record import dump, storable, utf8
 
 LARGEST = 2**63 - 1
 
@@ -111,7 +111,7 @@ def row_of(execution: Execution) -> dict[str, object]:
 
 def record_of(execution: Execution) -> dict[str, object]:
     """What is kept of an execution."""
-    return {"id": execution.id, "content": dump(kept(execution))}
+    return {"id": execution.id, "content": dump(storable(execution))}
 
 
 def conditions(filter: ExecutionFilter) -> Iterator[ColumnElement[bool]]:

@@ -134,7 +134,7 @@ class HistoryWriter:
             self.backlog.written(batch)
             self._unpruned += sum(one.status.terminal for one in batch)
         if self._unsettled:
-            self._unsettled = await self._in_thread(self._file.settle, self.backlog.held())
+            self._unsettled = await self._in_thread(self._file.settle, self.backlog.awaited())
         if self._pruning_is_due():
             await self._prune()
 

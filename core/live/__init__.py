@@ -1,1 +1,1 @@
-"""The executions that are held in memory: who changes, finds and watches them."""
+"""The executions in memory: who changes, finds and watches them."""

@@ -11,8 +11,8 @@ from ..execution.filter import ExecutionFilter
 from ..execution.model import Execution
 from ..rate_limit import TokenBucket
 from .hub import Hub
-from .listing import ListChange, ListChangeKind, ListHub, Mirror
-from .store import Held, Store
+from .listing import ExecutionsChange, ListChange, ListHub, Mirror
+from .store import Entry, Store
 
 BURST = 100
 MESSAGES_PER_SECOND = 100
@@ -42,11 +42,11 @@ class Feed:
         if change.kind is not ChangeKind.OUTPUT:
             urgent = change.kind is ChangeKind.STATUS_CHANGED
             version = self._store.version
-            self._list_hub.publish(change.execution, version, held=True, urgent=urgent)
+            self._list_hub.publish(change.execution, version, present=True, urgent=urgent)
 
     def publish_departure(self, execution: Execution) -> None:
         """Tells of an execution that the store has forgotten."""
-        self._list_hub.publish(execution, self._store.version, held=False, urgent=True)
+        self._list_hub.publish(execution, self._store.version, present=False, urgent=True)
 
     def close(self) -> None:
         """Every reader ends once it has read what there is for it."""
@@ -73,7 +73,7 @@ class Feed:
 
     async def watch_list(
         self, filter: ExecutionFilter, after: Cursor | None
-    ) -> AsyncGenerator[ListChange, None]:
+    ) -> AsyncGenerator[ExecutionsChange, None]:
         """See `ExecutionManager.watch_list`."""
         mirror, pace = Mirror(filter), TokenBucket(self._clock, BURST, MESSAGES_PER_SECOND)
         with self._list_hub.watching() as watcher:
@@ -81,12 +81,12 @@ class Feed:
                 yield change
             counts = mirror.counts
             while (dirty := await watcher.next()) is not None:
-                kind = mirror.take(dirty.execution, held=dirty.held)
+                kind = mirror.take(dirty.execution, present=dirty.present)
                 if kind is None and not (watcher.idle and mirror.counts != counts):
                     continue
                 counts, seen = mirror.counts, watcher.seen(self._store.version)
                 about = None if kind is None else dirty.execution
-                yield ListChange(kind or ListChangeKind.CAUGHT_UP, about, counts, seen)
+                yield ExecutionsChange(kind or ListChange.CAUGHT_UP, about, counts, seen)
                 pace.take()
                 # A reader that is told to end gets the rest at once: there is no more to come.
                 if not watcher.closed:
@@ -105,35 +105,35 @@ class Feed:
             return [Change(ChangeKind.RESET, now, at, missed=missed if missed > 0 else None)]
         return changes
 
-    def _list_so_far(self, mirror: Mirror, after: Cursor | None) -> list[ListChange]:
-        matching = [one for one in self._store.oldest_first() if mirror.take(one, held=True)]
+    def _list_so_far(self, mirror: Mirror, after: Cursor | None) -> list[ExecutionsChange]:
+        matching = [one for one in self._store.oldest_first() if mirror.take(one, present=True)]
         counts = mirror.counts
-        caught_up = ListChange(ListChangeKind.CAUGHT_UP, None, counts, self._store.version)
+        caught_up = ExecutionsChange(ListChange.CAUGHT_UP, None, counts, self._store.version)
         since = None
         if after is not None and after.epoch == self._epoch:
             since = self._store.list_since(after.sequence)
         if after is not None and since is not None:
             return [*_news(mirror, since, after.sequence), caught_up]
         # A reader that breaks off before CAUGHT_UP has seen a part, and has to begin anew.
-        entered = [ListChange(ListChangeKind.ENTERED, one, counts, 0) for one in matching]
+        entered = [ExecutionsChange(ListChange.ENTERED, one, counts, 0) for one in matching]
         if after is not None:
-            entered.insert(0, ListChange(ListChangeKind.RESET, None, counts, 0))
+            entered.insert(0, ExecutionsChange(ListChange.RESET, None, counts, 0))
         return [*entered, caught_up]
 
 
-def _news(mirror: Mirror, changed: list[Held], version: int) -> Iterator[ListChange]:
+def _news(mirror: Mirror, changed: list[Entry], version: int) -> Iterator[ExecutionsChange]:
     """What has changed for a reader that has seen the list as it was at `version`.
 
     Whether it had seen an execution in it is not known: UPDATED and LEFT may name one that it
     never saw, and ENTERED one that it was told of before what is older. In the order of the
     changes, so that it can break off after each of them.
     """
-    for held in changed:
-        if mirror.lists(held.execution):
-            is_new = held.entered > version
-            kind = ListChangeKind.ENTERED if is_new else ListChangeKind.UPDATED
-        elif mirror.may_list(held.execution):
-            kind = ListChangeKind.LEFT
+    for entry in changed:
+        if mirror.lists(entry.execution):
+            is_new = entry.entered > version
+            kind = ListChange.ENTERED if is_new else ListChange.UPDATED
+        elif mirror.may_list(entry.execution):
+            kind = ListChange.LEFT
         else:
             continue
-        yield ListChange(kind, held.execution, mirror.counts, held.changed)
+        yield ExecutionsChange(kind, entry.execution, mirror.counts, entry.changed)

@@ -8,7 +8,7 @@ from .request import StartRequest
 
 
 class IdempotencyKeys:
-    """A key belongs to one request and one execution, for as long as the execution is held."""
+    """A key belongs to one request and one execution, for as long as the execution is live."""
 
     def __init__(self) -> None:
         self._claims: dict[str, tuple[str, str]] = {}

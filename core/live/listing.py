@@ -11,7 +11,7 @@ from ..execution.filter import ExecutionFilter
 from ..execution.model import Execution, Status
 
 
-class ListChangeKind(StrEnum):
+class ListChange(StrEnum):
     """What has happened to the list."""
 
     ENTERED = "ENTERED"
@@ -22,10 +22,10 @@ class ListChangeKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class ListChange:
+class ExecutionsChange:
     """One message for a watcher of the list."""
 
-    kind: ListChangeKind
+    kind: ListChange
     execution: Execution | None
     counts: Mapping[Status, int]
     version: int
@@ -34,11 +34,14 @@ class ListChange:
 
 @dataclass(slots=True)
 class Dirty:
-    """An execution that has changed since `version`, as it is now; `held`: whether it still is."""
+    """An execution that has changed since `version`, as it is now.
+
+    `present` is false once it has left the store.
+    """
 
     version: int
     execution: Execution
-    held: bool
+    present: bool
     unknown: bool
     """It has come since the reader last looked."""
 
@@ -47,8 +50,8 @@ class ListWatcher:
     """Which executions have changed since the reader last looked.
 
     Keyed by execution and not a queue of changes: a slow reader gets the latest state of each,
-    once, and never costs more than one entry for each that is held, or that it was told of. What
-    came, ended, left or has another status is told before what has merely moved on.
+    once, and never costs more than one entry for each that is live, or that it was sent before.
+    What came, ended, left or has another status goes before what has merely moved on.
     """
 
     __slots__ = ("_dirty", "_ready", "_urgent", "closed")
@@ -61,11 +64,11 @@ class ListWatcher:
         self._ready = asyncio.Event()
         self.closed = False
 
-    def push(self, execution: Execution, version: int, *, held: bool, urgent: bool) -> None:
+    def push(self, execution: Execution, version: int, *, present: bool, urgent: bool) -> None:
         unknown = execution.sequence == 1
-        dirty = self._dirty.setdefault(execution.id, Dirty(version, execution, held, unknown))
-        dirty.execution, dirty.held = execution, held
-        if dirty.unknown and not held:
+        dirty = self._dirty.setdefault(execution.id, Dirty(version, execution, present, unknown))
+        dirty.execution, dirty.present = execution, present
+        if dirty.unknown and not present:
             self._forget(execution.id)
         elif urgent:
             self._urgent.setdefault(execution.id)
@@ -122,9 +125,9 @@ class ListHub:
         finally:
             self._watchers.discard(watcher)
 
-    def publish(self, execution: Execution, version: int, *, held: bool, urgent: bool) -> None:
+    def publish(self, execution: Execution, version: int, *, present: bool, urgent: bool) -> None:
         for watcher in self._watchers:
-            watcher.push(execution, version, held=held, urgent=urgent)
+            watcher.push(execution, version, present=present, urgent=urgent)
 
     def close(self) -> None:
         """Every watcher, also one that comes later, ends once it has read what it has."""
@@ -148,15 +151,15 @@ class Mirror:
         """How many of the list's executions have each status, whatever statuses are asked for."""
         return {status: self._counts[status] for status in Status}
 
-    def take(self, execution: Execution, *, held: bool) -> ListChangeKind | None:
+    def take(self, execution: Execution, *, present: bool) -> ListChange | None:
         """What the reader must be told about the execution as it is now; None: nothing."""
-        self._count(execution, held and self._of_any_status.matches(execution))
+        self._count(execution, present and self._of_any_status.matches(execution))
         listed = execution.id in self._listed
-        if not (held and self._filter.matches(execution)):
+        if not (present and self._filter.matches(execution)):
             self._listed.discard(execution.id)
-            return ListChangeKind.LEFT if listed else None
+            return ListChange.LEFT if listed else None
         self._listed.add(execution.id)
-        return ListChangeKind.UPDATED if listed else ListChangeKind.ENTERED
+        return ListChange.UPDATED if listed else ListChange.ENTERED
 
     def lists(self, execution: Execution) -> bool:
         """Whether the execution is in the reader's list."""

@@ -21,7 +21,7 @@ from .follower import Follower
 from .hub import WATCHER_LIMIT
 from .idempotency import IdempotencyKeys
 from .launch import base36, launched, pending, taken_over
-from .listing import ListChange
+from .listing import ExecutionsChange
 from .request import StartRequest, checked_reason
 from .store import RING_SIZE, Store
 
@@ -185,7 +185,7 @@ class ExecutionManager:
         """Has an event take effect: the one place where an execution changes.
 
         Raises:
-            NotFound: the execution of the event is not held.
+            NotFound: the execution of the event is not live.
             IllegalMove: it cannot happen to that execution; nothing was changed.
         """
         if isinstance(event, Submitted) and event.execution_id not in self._store:
@@ -196,8 +196,8 @@ class ExecutionManager:
         self._publish(Change.of(event, after))
         return after
 
-    async def kept(self, execution_id: str) -> None:
-        """Returns once every follower has kept what it knows of an execution, or has given up."""
+    async def persisted(self, execution_id: str) -> None:
+        """Returns once every follower has stored its latest state of an execution, or given up."""
         for follower in self._followers:
             await follower.committed(execution_id)
 
@@ -224,7 +224,7 @@ class ExecutionManager:
 
     def watch_list(
         self, filter: ExecutionFilter = EVERYTHING, after: str | None = None
-    ) -> AsyncGenerator[ListChange, None]:
+    ) -> AsyncGenerator[ExecutionsChange, None]:
         """ENTERED for each that matches, CAUGHT_UP, then what happens to the list.
 
         What happens is told at most `feed.MESSAGES_PER_SECOND` times a second, after a burst: of
@@ -272,7 +272,7 @@ class ExecutionManager:
 
     async def _acknowledged(self, execution: Execution, *, existing: bool = False) -> Started:
         # Whoever is told the id finds the execution again, whatever happens to this process.
-        await self.kept(execution.id)
+        await self.persisted(execution.id)
         # With a short retention it may have left by now.
         return Started(self._store.get(execution.id) or execution, existing)
 

@@ -1,4 +1,4 @@
-"""The executions that are held in memory, and what is needed to catch up with their changes."""
+"""The executions in memory, and what is needed to catch up with their changes."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ RING_SIZE = 256
 
 
 @dataclass(slots=True)
-class Held:
+class Entry:
     """An execution, its latest changes, and at which versions of the list it came and changed."""
 
     execution: Execution
@@ -32,61 +32,61 @@ class Store:
     ring_size: int = RING_SIZE
     version: int = 1
     """0 is the version of a reader that has not seen a whole list yet; nothing is known of it."""
-    _held: dict[str, Held] = field(default_factory=dict)
+    _entries: dict[str, Entry] = field(default_factory=dict)
     _departed: int = 1
     """The version at which an execution last left. Nothing of those that left is kept."""
 
     def __len__(self) -> int:
-        return len(self._held)
+        return len(self._entries)
 
     def __contains__(self, execution_id: str) -> bool:
-        return execution_id in self._held
+        return execution_id in self._entries
 
     def get(self, execution_id: str) -> Execution | None:
-        held = self._held.get(execution_id)
-        return None if held is None else held.execution
+        entry = self._entries.get(execution_id)
+        return None if entry is None else entry.execution
 
     def newest_first(self) -> Iterator[Execution]:
-        return (held.execution for held in reversed(self._held.values()))
+        return (entry.execution for entry in reversed(self._entries.values()))
 
     def oldest_first(self) -> Iterator[Execution]:
-        return (held.execution for held in self._held.values())
+        return (entry.execution for entry in self._entries.values())
 
     def put(self, change: Change) -> None:
         """Holds the execution as it is after the change."""
         execution = change.execution
         if change.kind is not ChangeKind.OUTPUT:
             self.version += 1
-        held = self._held.get(execution.id)
-        if held is None:
+        entry = self._entries.get(execution.id)
+        if entry is None:
             ring = deque([change], maxlen=self.ring_size)
-            self._held[execution.id] = Held(execution, ring, self.version, self.version)
+            self._entries[execution.id] = Entry(execution, ring, self.version, self.version)
             return
-        held.execution = execution
-        held.ring.append(change)
+        entry.execution = execution
+        entry.ring.append(change)
         if change.kind is not ChangeKind.OUTPUT:
-            held.changed = self.version
+            entry.changed = self.version
 
     def remove(self, execution_id: str) -> Execution:
         """Forgets an execution, and returns it as it was last."""
-        held = self._held.pop(execution_id)
+        entry = self._entries.pop(execution_id)
         self.version += 1
         self._departed = self.version
-        return held.execution
+        return entry.execution
 
     def changes_since(self, execution_id: str, sequence: int) -> list[Change] | None:
         """Every change of one execution after `sequence`; None if they are not all known."""
-        held = self._held[execution_id]
-        if not held.ring[0].execution.sequence - 1 <= sequence <= held.execution.sequence:
+        entry = self._entries[execution_id]
+        if not entry.ring[0].execution.sequence - 1 <= sequence <= entry.execution.sequence:
             return None
-        return [change for change in held.ring if change.execution.sequence > sequence]
+        return [change for change in entry.ring if change.execution.sequence > sequence]
 
-    def list_since(self, version: int) -> list[Held] | None:
+    def list_since(self, version: int) -> list[Entry] | None:
         """What has come or changed after `version`, oldest change first.
 
         None if something has left the list since, or no list had that version.
         """
         if not self._departed <= version <= self.version:
             return None
-        changed = (held for held in self._held.values() if held.changed > version)
-        return sorted(changed, key=lambda held: held.changed)
+        changed = (entry for entry in self._entries.values() if entry.changed > version)
+        return sorted(changed, key=lambda entry: entry.changed)

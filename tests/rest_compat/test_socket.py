@@ -357,14 +357,14 @@ async def test_a_flood_of_messages_lets_others_through() -> None:
 async def test_the_end_is_told_once_it_is_kept() -> None:
     """History and result file are there when a client hears `execution:completed`."""
     asked, written = asyncio.Event(), asyncio.Event()
-    kept: list[str] = []
+    persisted: list[str] = []
 
     async def keep(id: str) -> None:
-        kept.append(id)
+        persisted.append(id)
         asked.set()
         await written.wait()
 
-    async with door(kept=keep) as served, served.socket() as socket:
+    async with door(persisted=keep) as served, served.socket() as socket:
         id = await served.start()
         await say(socket, type="subscribe", executionId=id)
         before = await hear(socket, len(WHOLE))
@@ -372,19 +372,19 @@ async def test_the_end_is_told_once_it_is_kept() -> None:
         assert "execution:completed" not in types(before)
         written.set()
         assert types(await hear(socket)) == ["execution:completed"]
-    assert kept == [id]
+    assert persisted == [id]
 
 
 async def test_a_disk_that_hangs_does_not_keep_the_end_secret(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The wait has a limit."""
-    monkeypatch.setattr(old_socket, "KEPT_SECONDS", 0.05)
+    monkeypatch.setattr(old_socket, "DISK_SECONDS", 0.05)
 
     async def never(id: str) -> None:
         await asyncio.get_running_loop().create_future()
 
-    async with door(kept=never) as served, served.socket() as socket:
+    async with door(persisted=never) as served, served.socket() as socket:
         await say(socket, type="subscribe", executionId=await served.start())
         assert types(await hear_to(socket, "execution:completed"))[-1] == WHOLE[-1]
 

@@ -11,7 +11,7 @@ from runcast.core.errors import Stopping
 from runcast.core.execution.events import Began, StageRetrying, StageStarted
 from runcast.core.execution.filter import EVERYTHING, ExecutionFilter
 from runcast.core.execution.model import Failure, Status
-from runcast.core.live.listing import ListChange
+from runcast.core.live.listing import ExecutionsChange
 from runcast.core.live.manager import ExecutionManager
 from runcast.core.rate_limit import PAUSE_SECONDS
 from samples import ScriptedEngine, a_pipeline, a_request
@@ -28,16 +28,16 @@ class Reader:
     def __init__(self, manager: ExecutionManager, filter: ExecutionFilter = EVERYTHING) -> None:
         self._manager, self._filter = manager, filter
         self._stream = manager.watch_list(filter)
-        self._asked: asyncio.Task[ListChange] | None = None
+        self._asked: asyncio.Task[ExecutionsChange] | None = None
         self.interrupted = False
         self.rows: dict[str, tuple[str, ...]] = {}
         self.counts: Mapping[Status, int] = {}
         self.cursor: str | None = None
-        self.told: list[ListChange] = []
+        self.told: list[ExecutionsChange] = []
         self.times: list[float] = []
         """When each was told, in seconds of the manager's clock."""
 
-    async def read(self, most: int = 100_000) -> list[ListChange]:
+    async def read(self, most: int = 100_000) -> list[ExecutionsChange]:
         """What there is to be told now."""
         begun = len(self.told)
         while len(self.told) - begun < most and await self._read_one():
@@ -74,7 +74,7 @@ class Reader:
             self.interrupted = True
         return not self.interrupted
 
-    def _take(self, change: ListChange) -> None:
+    def _take(self, change: ExecutionsChange) -> None:
         self.told.append(change)
         self.times.append(self._manager.clock.monotonic())
         self.counts = change.counts
@@ -87,7 +87,7 @@ class Reader:
             self.rows[change.execution.id] = shown(change.execution)
 
 
-async def _next(stream: AsyncGenerator[ListChange, None]) -> ListChange:
+async def _next(stream: AsyncGenerator[ExecutionsChange, None]) -> ExecutionsChange:
     return await anext(stream)
 
 

@@ -80,7 +80,7 @@ class Options:
 
     runner: ScriptedRunner = field(default_factory=ScriptedRunner)
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
-    kept: Callable[[str], Awaitable[None]] = at_once
+    persisted: Callable[[str], Awaitable[None]] = at_once
     admits: Callable[[str | None], bool] = lambda authorization: True
     outputs: Path = Path("no such folder")
     clock: Any = field(default_factory=SystemClock)
@@ -106,7 +106,7 @@ async def _door(options: Options, data: Path) -> AsyncIterator[Door]:
     ctx = Context(manager, library, history, options.clock, "0", options.environ)
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
-    sockets = OldSocket(ctx, options.kept, options.admits)
+    sockets = OldSocket(ctx, options.persisted, options.admits)
     config = uvicorn.Config(
         _app(ctx, options, sockets), log_config=None, lifespan="off", timeout_graceful_shutdown=5
     )

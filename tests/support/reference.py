@@ -7,7 +7,7 @@ from runcast.core.execution.change import Change
 from runcast.core.execution.events import ChangeKind
 from runcast.core.execution.filter import ExecutionFilter
 from runcast.core.execution.model import Execution, Status
-from runcast.core.live.listing import ListChange, ListChangeKind
+from runcast.core.live.listing import ExecutionsChange, ListChange
 
 ENDS = {"COMPLETED", "FAILED", "CANCELLED"}
 
@@ -115,13 +115,13 @@ class Lister:
     seen: dict[str, tuple[str, ...]] = field(default_factory=dict)
     counts: Mapping[Status, int] = field(default_factory=dict)
 
-    def take(self, change: ListChange) -> None:
+    def take(self, change: ExecutionsChange) -> None:
         self.version = change.version
         counts, self.counts = self.counts, change.counts
-        if change.kind is ListChangeKind.CAUGHT_UP:
+        if change.kind is ListChange.CAUGHT_UP:
             assert not self.caught_up or counts != self.counts
             self.caught_up = True
-        elif change.kind is ListChangeKind.RESET:
+        elif change.kind is ListChange.RESET:
             assert self.resumed and not self.caught_up
             self.seen.clear()
             self.resumed = False
@@ -129,11 +129,11 @@ class Lister:
             assert change.execution is not None
             self._take(change.kind, change.execution.id, shown(change.execution))
 
-    def _take(self, kind: ListChangeKind, id: str, as_shown: tuple[str, ...]) -> None:
+    def _take(self, kind: ListChange, id: str, as_shown: tuple[str, ...]) -> None:
         if self.caught_up or not self.resumed:
-            assert (id in self.seen) == (kind is not ListChangeKind.ENTERED)
+            assert (id in self.seen) == (kind is not ListChange.ENTERED)
         self.seen[id] = as_shown
-        if kind is ListChangeKind.LEFT:
+        if kind is ListChange.LEFT:
             del self.seen[id]
 
 

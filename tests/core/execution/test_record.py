@@ -9,7 +9,13 @@ from executions_at_random import EXECUTIONS, JSON_VALUES
 from hypothesis import given
 from runcast.core.execution.model import Execution, StageStatus, Status
 from runcast.core.execution.output import Output
-from runcast.core.execution.record import KEPT_OUTPUT_CHARACTERS, KEPT_VALUE_BYTES, dump, kept, load
+from runcast.core.execution.record import (
+    STORED_OUTPUT_CHARACTERS,
+    STORED_VALUE_BYTES,
+    dump,
+    load,
+    storable,
+)
 from samples import an_execution
 
 
@@ -27,7 +33,7 @@ def test_an_execution_comes_back_as_it_was(execution: Execution) -> None:
 @given(JSON_VALUES)
 def test_small_values_are_kept(value: Any) -> None:
     """Whatever JSON they are."""
-    assert kept(an_execution(output=value)).output == value
+    assert storable(an_execution(output=value)).output == value
 
 
 def test_what_a_newer_version_says_is_passed_over() -> None:
@@ -56,24 +62,24 @@ def test_what_is_no_execution_is_refused(content: bytes) -> None:
 
 def test_a_long_output_is_cut() -> None:
     """The rest counts as dropped, in bytes."""
-    text = "x" * KEPT_OUTPUT_CHARACTERS
+    text = "x" * STORED_OUTPUT_CHARACTERS
     whole = with_first_stage(output=Output().appended(text, dropped=5))
-    assert kept(whole) == whole
-    output = kept(with_first_stage(output=Output().appended(text + "äö", 5))).stages[0].output
+    assert storable(whole) == whole
+    output = storable(with_first_stage(output=Output().appended(text + "äö", 5))).stages[0].output
     assert (output.text(), output.dropped, output.truncated) == (text, 9, True)
 
 
 def test_the_output_of_a_running_stage_is_cut_too() -> None:
     """What the stage puts out later goes on from the whole text."""
-    output = Output().appended("x" * KEPT_OUTPUT_CHARACTERS).appended("more")
-    assert kept(with_first_stage(output=output)).stages[0].output.truncated
+    output = Output().appended("x" * STORED_OUTPUT_CHARACTERS).appended("more")
+    assert storable(with_first_stage(output=output)).stages[0].output.truncated
     assert output.appended("!").text().endswith("xmore!")
 
 
 def test_a_large_value_is_dropped() -> None:
     """Of a stage and of the execution itself; its size is that of its JSON in UTF-8."""
-    fits = "ä" * ((KEPT_VALUE_BYTES - 2) // 2)
-    execution = kept(replace(with_first_stage(value=fits), output=fits + "x"))
+    fits = "ä" * ((STORED_VALUE_BYTES - 2) // 2)
+    execution = storable(replace(with_first_stage(value=fits), output=fits + "x"))
     assert (execution.stages[0].value, execution.output) == (fits, None)
 
 
@@ -85,6 +91,6 @@ def test_a_value_that_is_no_json_is_dropped() -> None:
     endless: list[Any] = []
     endless.append(endless)
     for value in (deep, endless, {1, 2}, 10**5000):
-        execution = kept(with_first_stage(value=value))
+        execution = storable(with_first_stage(value=value))
         assert execution.stages[0].value is None
         assert load(dump(execution)) == execution

@@ -72,11 +72,11 @@ def test_what_runs_or_waits_is_held() -> None:
     for execution in (FIRST, OTHER):
         backlog.put(execution)
         backlog.written([execution])
-    assert backlog.held() == {"exec_1", "exec_2"}
+    assert backlog.awaited() == {"exec_1", "exec_2"}
     backlog.put(END)
-    assert backlog.held() == {"exec_1", "exec_2"}
+    assert backlog.awaited() == {"exec_1", "exec_2"}
     backlog.written([END])
-    assert backlog.held() == {"exec_2"}
+    assert backlog.awaited() == {"exec_2"}
 
 
 def test_the_oldest_ends_are_dropped_and_never_what_runs() -> None:

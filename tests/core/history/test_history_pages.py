@@ -104,13 +104,16 @@ def test_a_page_is_the_one_that_paginate_makes_of_all(
     """Whatever is asked for; what is live counts in place of what the file says of it."""
     kept, live = list(by_id(kept).values()), list(by_id(live).values())
     orders = data.draw(st.lists(WANTED, max_size=4))
-    held = by_id(live)
-    everything = [*live, *(one for one in kept if one.ended_at is not None and one.id not in held)]
+    in_memory = by_id(live)
+    everything = [
+        *live,
+        *(one for one in kept if one.ended_at is not None and one.id not in in_memory),
+    ]
     matching = [one for one in everything if filter.matches(one)]
     counts = Counter(one.status for one in everything if filter.of_any_status().matches(one))
     keep(file, kept)
     for order, request in orders:
-        found = file.reader.page(held, filter, order, request, NOW)
+        found = file.reader.page(in_memory, filter, order, request, NOW)
         assert found.page == paginate(matching, order, request, NOW)
         assert found.total == len(matching)
         assert found.counts == {status: counts[status] for status in Status}
@@ -127,11 +130,11 @@ def test_what_ended_last_comes_first(
     file: HistoryFile, kept: list[Execution], waiting: list[Execution], offset: int, limit: int
 ) -> None:
     """Also if some of it is still to be written."""
-    held = by_id(waiting)
-    all_of_it = [one for one in (by_id(kept) | held).values() if one.ended_at is not None]
+    in_memory = by_id(waiting)
+    all_of_it = [one for one in (by_id(kept) | in_memory).values() if one.ended_at is not None]
     all_of_it.sort(key=lambda one: (one.ended_at, one.id), reverse=True)
     keep(file, kept)
-    found, number = file.reader.ended(held, offset, limit)
+    found, number = file.reader.ended(in_memory, offset, limit)
     assert (found, number) == (all_of_it[offset : offset + limit], len(all_of_it))
 
 
@@ -194,7 +197,7 @@ def test_what_is_off_in_a_request_is_refused(
 
 
 def test_more_may_be_live_than_a_statement_has_parameters(file: HistoryFile) -> None:
-    """40,000 executions that are held leave what is kept of them out."""
+    """40,000 executions in memory leave out what the file has of them."""
     one = an_execution(status=Status.RUNNING)
     many = [replace(one, id=f"exec_{n}") for n in range(40_000)]
     keep(file, [an_execution("exec_7", status=Status.FAILED, ended_at=2000)])

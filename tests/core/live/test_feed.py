@@ -9,7 +9,7 @@ from runcast.core.execution.change import Change
 from runcast.core.execution.events import Began, Ended, StageOutput, StageRetrying, StageStarted
 from runcast.core.execution.filter import EVERYTHING, ExecutionFilter
 from runcast.core.execution.model import EndReason, Failure, Status
-from runcast.core.live.listing import ListChange
+from runcast.core.live.listing import ExecutionsChange
 from runcast.core.live.manager import ExecutionManager
 from samples import ScriptedEngine, a_pipeline, a_request
 from virtual_clock import VirtualClock
@@ -42,12 +42,12 @@ async def told(stream: AsyncGenerator[Change, None], number: int) -> list[tuple[
     return [(one.kind, one.execution.sequence) for one in changes]
 
 
-def words(changes: list[ListChange]) -> list[str]:
+def words(changes: list[ExecutionsChange]) -> list[str]:
     """Kind, and the input of the execution."""
     return [f"{c.kind} {c.execution.input}" if c.execution else c.kind for c in changes]
 
 
-async def caught_up(stream: AsyncGenerator[ListChange, None]) -> list[ListChange]:
+async def caught_up(stream: AsyncGenerator[ExecutionsChange, None]) -> list[ExecutionsChange]:
     changes = [await anext(stream)]
     while changes[-1].kind != "CAUGHT_UP":
         changes.append(await anext(stream))

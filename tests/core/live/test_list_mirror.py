@@ -81,10 +81,10 @@ def happen(
     manager: ExecutionManager, events: Callable[[str], tuple[Event, ...]], number: int
 ) -> None:
     """To one of the executions, if it can."""
-    held = manager.list()
-    if held:
+    live = manager.list()
+    if live:
         with suppress(IllegalMove):
-            for event in events(held[number % len(held)].id):
+            for event in events(live[number % len(live)].id):
                 manager.apply(event)
 
 

@@ -11,7 +11,7 @@ from runcast.core.execution.events import Began, Ended
 from runcast.core.execution.filter import ExecutionFilter
 from runcast.core.execution.model import EndReason, Status
 from runcast.core.live.feed import BURST, MESSAGES_PER_SECOND
-from runcast.core.live.listing import ListChange
+from runcast.core.live.listing import ExecutionsChange
 from runcast.core.live.manager import ExecutionManager
 from runcast.core.rate_limit import PAUSE_SECONDS, TokenBucket
 from samples import a_request
@@ -66,7 +66,7 @@ async def test_each_of_many_gets_its_turn(clock: VirtualClock) -> None:
     async with managing(clock) as manager:
         ids = [await running(manager) for _ in range(3 * BURST)]
         async with reading(manager) as reader:
-            told: list[ListChange] = []
+            told: list[ExecutionsChange] = []
             while len(told) < len(ids):
                 change(manager, *ids)
                 told += await reader.read(len(ids) - len(told))

@@ -7,7 +7,7 @@ from hypothesis import given, strategies as st
 from patience import turns
 from runcast.core.execution.filter import EVERYTHING, ExecutionFilter
 from runcast.core.execution.model import Execution, Status
-from runcast.core.live.listing import ListChangeKind, ListHub, ListWatcher, Mirror
+from runcast.core.live.listing import ListChange, ListHub, ListWatcher, Mirror
 from samples import an_execution
 
 pytestmark = pytest.mark.usefixtures("leaves_no_task")
@@ -20,8 +20,8 @@ def at(status: Status, id: str = "exec_1", sequence: int = 2) -> Execution:
 
 
 def push(watcher: ListWatcher, execution: Execution, version: int, **how: bool) -> None:
-    """A change of status of an execution that is held, unless `how` says something else."""
-    watcher.push(execution, version, **({"held": True, "urgent": True} | how))
+    """A change of status of an execution that is present, unless `how` says something else."""
+    watcher.push(execution, version, **({"present": True, "urgent": True} | how))
 
 
 async def following(watcher: ListWatcher, number: int) -> list[str]:
@@ -75,20 +75,20 @@ async def test_what_came_and_went_unread_costs_nothing() -> None:
     for number in range(50):
         id = f"exec_{number}"
         push(watcher, at(Status.QUEUED, id, sequence=1), 2 * number)
-        push(watcher, at(Status.FAILED, id), 2 * number + 1, held=False)
+        push(watcher, at(Status.FAILED, id), 2 * number + 1, present=False)
     assert (len(watcher._dirty), len(watcher._urgent)) == (0, 0)
     known = at(Status.RUNNING, "exec_known")
     push(watcher, known, 100)
-    push(watcher, known, 101, held=False)
+    push(watcher, known, 101, present=False)
     dirty = await watcher.next()
-    assert dirty is not None and (dirty.execution.id, dirty.held) == ("exec_known", False)
+    assert dirty is not None and (dirty.execution.id, dirty.present) == ("exec_known", False)
 
 
 async def test_closing_ends_watchers_once_they_have_read_what_they_have() -> None:
     """Those who wait, those with something dirty, and those who come later."""
     hub = ListHub()
     with hub.watching() as full, hub.watching() as waiting:
-        hub.publish(at(Status.QUEUED), 1, held=True, urgent=True)
+        hub.publish(at(Status.QUEUED), 1, present=True, urgent=True)
         assert await waiting.next() is not None
         task = asyncio.create_task(waiting.next())
         await turns()
@@ -105,19 +105,19 @@ async def test_closing_ends_watchers_once_they_have_read_what_they_have() -> Non
 def test_a_mirror_says_what_is_new_to_its_reader() -> None:
     """In, changed, out, and nothing for what was never in."""
     mirror = Mirror(RUNNING_ONLY)
-    assert mirror.take(at(Status.QUEUED), held=True) is None
-    assert mirror.take(at(Status.RUNNING), held=True) is ListChangeKind.ENTERED
-    assert mirror.take(at(Status.RUNNING), held=True) is ListChangeKind.UPDATED
-    assert mirror.take(at(Status.COMPLETED), held=True) is ListChangeKind.LEFT
-    assert mirror.take(at(Status.COMPLETED), held=False) is None
-    assert Mirror(EVERYTHING).take(at(Status.RUNNING), held=False) is None
+    assert mirror.take(at(Status.QUEUED), present=True) is None
+    assert mirror.take(at(Status.RUNNING), present=True) is ListChange.ENTERED
+    assert mirror.take(at(Status.RUNNING), present=True) is ListChange.UPDATED
+    assert mirror.take(at(Status.COMPLETED), present=True) is ListChange.LEFT
+    assert mirror.take(at(Status.COMPLETED), present=False) is None
+    assert Mirror(EVERYTHING).take(at(Status.RUNNING), present=False) is None
 
 
 def test_a_listed_execution_that_is_gone_has_left() -> None:
     """Though it matches the filter."""
     mirror = Mirror(EVERYTHING)
-    mirror.take(at(Status.COMPLETED), held=True)
-    assert mirror.take(at(Status.COMPLETED), held=False) is ListChangeKind.LEFT
+    mirror.take(at(Status.COMPLETED), present=True)
+    assert mirror.take(at(Status.COMPLETED), present=False) is ListChange.LEFT
     assert set(mirror.counts.values()) == {0}
     assert not mirror.lists(at(Status.COMPLETED))
 
@@ -136,10 +136,10 @@ def test_counts_tell_the_statuses_of_all_that_match_but_for_their_status(
     """Whatever statuses the filter asks for; the mirror holds nothing of what is gone."""
     mirror = Mirror(RUNNING_ONLY)
     there: dict[str, Status] = {}
-    for id, status, held in steps:
-        mirror.take(at(status, id), held=held)
+    for id, status, present in steps:
+        mirror.take(at(status, id), present=present)
         there.pop(id, None)
-        if held and id.startswith("exec_"):
+        if present and id.startswith("exec_"):
             there[id] = status
     counted = {status: list(there.values()).count(status) for status in Status}
     assert mirror.counts == counted

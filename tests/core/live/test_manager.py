@@ -28,7 +28,7 @@ from runcast.core.execution.events import (
     Submitted,
 )
 from runcast.core.execution.model import EndReason, Execution, StageStatus, Status
-from runcast.core.live.listing import ListChange
+from runcast.core.live.listing import ExecutionsChange
 from runcast.core.live.manager import RETENTION_SECONDS, ExecutionManager
 from runcast.core.running.executor import PipelineExecutor
 from runcast.core.running.stages import StageCall
@@ -238,7 +238,7 @@ async def test_closing_interrupts_every_watch_and_refuses_every_start(
     """Those that are open, and those that come afterwards, which still get their snapshot."""
     execution = await start(manager)
 
-    async def read(changes: AsyncIterator[Change] | AsyncIterator[ListChange]) -> list[str]:
+    async def read(changes: AsyncIterator[Change] | AsyncIterator[ExecutionsChange]) -> list[str]:
         kinds: list[str] = []
         with pytest.raises(Stopping):
             async for change in changes:

@@ -27,7 +27,7 @@ from runcast.core.execution.events import (
 )
 from runcast.core.execution.filter import EVERYTHING, ExecutionFilter
 from runcast.core.execution.model import EndReason, Failure, Status
-from runcast.core.live.listing import ListChange
+from runcast.core.live.listing import ExecutionsChange
 from runcast.core.live.manager import ExecutionManager
 from samples import ScriptedEngine, a_pipeline, a_request
 from virtual_clock import VirtualClock
@@ -271,8 +271,8 @@ class ManagerMachine(RuleBasedStateMachine):
             pass
         lister: Lister = subscription.who
         assert lister.caught_up
-        held = self.manager.list(lister.filter)
-        assert lister.seen == {one.id: shown(one) for one in held}
+        found = self.manager.list(lister.filter)
+        assert lister.seen == {one.id: shown(one) for one in found}
         counted = Counter(one.status for one in self.manager.list(lister.filter.of_any_status()))
         assert lister.counts == {status: counted[status] for status in Status}
 
@@ -285,7 +285,7 @@ class ManagerMachine(RuleBasedStateMachine):
         lister: Lister = self.listings[index].who
         self.listings[index] = Subscription(self.resumed(lister), lister)
 
-    async def resumed(self, lister: Lister) -> AsyncGenerator[ListChange, None]:
+    async def resumed(self, lister: Lister) -> AsyncGenerator[ExecutionsChange, None]:
         after = None if lister.version is None else self.manager.list_cursor(lister.version)
         lister.resumed, lister.caught_up = after is not None, False
         stream = self.manager.watch_list(lister.filter, None if after is None else str(after))
@@ -296,7 +296,7 @@ class ManagerMachine(RuleBasedStateMachine):
             await stream.aclose()
 
     def read_list(self, subscription: Subscription) -> bool:
-        change: ListChange | None = self.do(subscription.read())
+        change: ExecutionsChange | None = self.do(subscription.read())
         assert not subscription.ended
         if change is not None:
             subscription.who.take(change)
@@ -324,8 +324,8 @@ class ManagerMachine(RuleBasedStateMachine):
 
     @invariant()
     def memory_is_bounded(self) -> None:
-        for held in self.manager._store._held.values():
-            assert len(held.ring) <= RING
+        for entry in self.manager._store._entries.values():
+            assert len(entry.ring) <= RING
         for watchers in self.manager._feed._hub._watchers.values():
             assert watchers
             assert all(len(watcher._changes) <= WATCHERS for watcher in watchers)

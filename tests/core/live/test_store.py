@@ -1,4 +1,4 @@
-"""The executions that are held, and catching up with them."""
+"""The executions in memory, and catching up with them."""
 
 from dataclasses import replace
 
@@ -42,7 +42,7 @@ def test_nothing_is_left_of_one_that_was_removed() -> None:
     latest = put(store, "a", 2)
     assert store.remove("a") is latest
     assert store.get("a") is None
-    assert len(store) == 0 and "a" not in store and store._held == {}
+    assert len(store) == 0 and "a" not in store and store._entries == {}
 
 
 def test_the_ring_knows_the_latest_changes_only() -> None:
@@ -69,7 +69,7 @@ def since(store: Store, version: int) -> list[tuple[str, bool]] | None:
     changed = store.list_since(version)
     if changed is None:
         return None
-    return [(held.execution.id, held.entered > version) for held in changed]
+    return [(entry.execution.id, entry.entered > version) for entry in changed]
 
 
 def test_the_list_tells_what_came_and_changed_oldest_change_first() -> None:

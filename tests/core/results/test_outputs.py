@@ -365,7 +365,7 @@ def test_a_write_that_fails_leaves_what_was_there(
     assert [path.name for path in outputs.folder.iterdir()] == [name]
 
 
-class Held(Outputs):
+class Paused(Outputs):
     """Outputs whose disk answers when the test says so, and fails as long as it says so."""
 
     def __init__(self, folder: Path) -> None:
@@ -384,7 +384,7 @@ class Held(Outputs):
 
 async def test_what_has_ended_is_saved_and_can_be_waited_for(tmp_path: Path) -> None:
     """In the order in which it was noted."""
-    outputs = Held(tmp_path)
+    outputs = Paused(tmp_path)
     outputs.free.set()
     async with OutputWriter(outputs) as writer:
         for number in range(5):
@@ -397,7 +397,7 @@ async def test_what_has_ended_is_saved_and_can_be_waited_for(tmp_path: Path) -> 
 
 async def test_noting_never_waits(tmp_path: Path) -> None:
     """While the disk hangs, the newest state of each execution is what waits."""
-    outputs = Held(tmp_path)
+    outputs = Paused(tmp_path)
     async with OutputWriter(outputs) as writer:
         for word in ("first", "second", "third"):
             writer.note(an_ended("exec_1_a", input=f"a {word}"))
@@ -411,7 +411,7 @@ async def test_an_execution_that_changes_while_it_is_written_is_written_again(
     tmp_path: Path,
 ) -> None:
     """And `committed` waits for the later one."""
-    outputs = Held(tmp_path)
+    outputs = Paused(tmp_path)
     async with OutputWriter(outputs) as writer:
         writer.note(an_ended(input="early"))
         await until(lambda: not writer._waiting)  # it is being written
@@ -426,7 +426,7 @@ async def test_a_disk_that_fails_is_told_once_and_holds_up_nobody(
 ) -> None:
     """One line when it begins, one when it is over; `problem` says it in between."""
     caplog.set_level("INFO", "runcast.outputs")
-    outputs = Held(tmp_path)
+    outputs = Paused(tmp_path)
     outputs.free.set()
     outputs.broken = True
     async with OutputWriter(outputs) as writer:
@@ -451,7 +451,7 @@ async def test_a_disk_that_hangs_is_not_waited_for_for_ever(
     """Neither by those who want to know of one file, nor by those who leave."""
     monkeypatch.setattr(output_writer, "COMMIT_SECONDS", 0.05)
     monkeypatch.setattr(output_writer, "CLOSE_SECONDS", 0.05)
-    outputs = Held(tmp_path)
+    outputs = Paused(tmp_path)
     async with OutputWriter(outputs) as writer:
         writer.note(an_ended())
         async with asyncio.timeout(15):
@@ -462,7 +462,7 @@ async def test_a_disk_that_hangs_is_not_waited_for_for_ever(
 
 async def test_only_what_has_ended_has_a_file(tmp_path: Path) -> None:
     """The changes before are not its business, and nobody waits for them."""
-    async with OutputWriter(Held(tmp_path)) as writer:
+    async with OutputWriter(Paused(tmp_path)) as writer:
         writer.note(an_execution())
         await writer.committed("exec_1")
         assert not writer._waiting
@@ -470,7 +470,7 @@ async def test_only_what_has_ended_has_a_file(tmp_path: Path) -> None:
 
 async def test_what_waits_is_bounded(tmp_path: Path) -> None:
     """The one that has waited longest is given up, and nobody waits for it any more."""
-    outputs = Held(tmp_path)
+    outputs = Paused(tmp_path)
     async with OutputWriter(outputs, limit=2) as writer:
         writer.note(an_ended("exec_1_0", input="0"))
         await until(lambda: not writer._waiting)  # it is being written
@@ -501,7 +501,7 @@ async def test_what_no_file_can_hold_is_given_up(tmp_path: Path) -> None:
 
 async def test_leaving_writes_what_waits(tmp_path: Path) -> None:
     """Everything that was noted before."""
-    outputs = Held(tmp_path)
+    outputs = Paused(tmp_path)
     async with OutputWriter(outputs) as writer:
         for number in range(20):
             writer.note(an_ended(f"exec_1_{number}"))
