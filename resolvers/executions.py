@@ -156,7 +156,7 @@ async def retry_execution(
 async def cancel_execution(
     ctx: Context, execution_id: str, reason: str | None = None, *, force: bool = False
 ) -> Cancelled:
-    """Stops what runs; a refusal is an answer here and not an exception."""
+    """Stops what runs; what cannot be cancelled is an answer and not an exception."""
     try:
         return Cancelled(await ctx.manager.cancel(execution_id, reason, forced=force), True)
     except NotFound as error:

@@ -1,4 +1,4 @@
-"""JSON answers, and how REST says that something was refused."""
+"""JSON answers of REST, those to errors among them."""
 
 from collections.abc import Mapping
 
@@ -33,7 +33,7 @@ def error(message: str, status: int, headers: Mapping[str, str] | None = None) -
     return answer({"error": message}, status, headers)
 
 
-async def refused(request: Request, exc: Exception) -> Response:
+async def core_error(request: Request, exc: Exception) -> Response:
     """The answer to an error of the core."""
     if not isinstance(exc, RuncastError) or exc.code is None:
         raise exc

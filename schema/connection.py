@@ -11,7 +11,7 @@ from ..resolvers.executions import ExecutionPage
 from .context import Info
 from .enums import ExecutionStatus
 from .execution import Execution
-from .paced import paced
+from .fair_list import fair_list
 
 
 @strawberry.type(description="Where a page lies in its list.")
@@ -70,8 +70,8 @@ class ExecutionConnection:
     def of(cls, info: Info, found: ExecutionPage) -> Self:
         items = found.page.items
         return cls(
-            edges=paced(info, items, ExecutionEdge.of),
-            nodes=paced(info, [execution for _, execution in items], Execution.of),
+            edges=fair_list(info, items, ExecutionEdge.of),
+            nodes=fair_list(info, [execution for _, execution in items], Execution.of),
             page_info=PageInfo(
                 has_next_page=found.page.has_next,
                 has_previous_page=found.page.has_previous,

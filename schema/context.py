@@ -7,7 +7,7 @@ from strawberry.types import Info as StrawberryInfo
 
 from ..resolvers.context import Context
 from .limits import Limits
-from .measure import refusal
+from .measure import limit_exceeded
 
 
 @dataclass(slots=True)
@@ -31,7 +31,7 @@ class RequestContext:
         self._text += len(text)
         if self._text > self.limits.max_text:
             noun = "characters of inputs and outputs: ask for fewer executions, or pieces of output"
-            raise refusal(self.limits, "max_text", noun, "The answer would have")
+            raise limit_exceeded(self.limits, "max_text", noun, "The answer would have")
         return text
 
 

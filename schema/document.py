@@ -23,7 +23,7 @@ from graphql import (
 )
 
 from .limits import Limits
-from .measure import LIMIT_EXCEEDED, check, refusal
+from .measure import LIMIT_EXCEEDED, check, limit_exceeded
 
 MOST_ERRORS = 5
 CACHED_TOKENS = 50_000
@@ -32,7 +32,7 @@ CHARACTERS_A_TOKEN = 64
 INTROSPECTION = ("__schema", "__type")
 
 
-class Refused(Exception):
+class RequestError(Exception):
     """A request error (section 7.1.2 of the GraphQL specification): nothing was run."""
 
     def __init__(self, *errors: GraphQLError) -> None:
@@ -77,7 +77,7 @@ class Documents:
         """The operation of that name, or the only one.
 
         Raises:
-            Refused: the text is no valid document, is too large, or does not have the operation.
+            RequestError: the text is no valid document, too large, or has no such operation.
         """
         document = self._valid.get(text)
         if document is None:
@@ -91,17 +91,17 @@ class Documents:
     def _parsed(self, text: str) -> DocumentNode:
         limit = self._limits.max_tokens
         if len(text) > self._limits.max_characters:
-            raise Refused(refusal(self._limits, "max_characters", "characters"))
+            raise RequestError(limit_exceeded(self._limits, "max_characters", "characters"))
         try:
             # Comments are no tokens to the parser, and cost as much.
             document = parse(text, max_lexical_tokens=limit, max_comments=limit)
             check(document, self._limits)
         except GraphQLSyntaxError as error:
             if "Document contains more than" in error.message:
-                raise Refused(refusal(self._limits, "max_tokens", "tokens")) from None
-            raise Refused(coded(error, "GRAPHQL_PARSE_FAILED")) from None
+                raise RequestError(limit_exceeded(self._limits, "max_tokens", "tokens")) from None
+            raise RequestError(coded(error, "GRAPHQL_PARSE_FAILED")) from None
         except GraphQLError as error:
-            raise Refused(error) from None
+            raise RequestError(error) from None
         return document
 
     def _validate(self, document: DocumentNode) -> None:
@@ -113,7 +113,7 @@ class Documents:
             hide_suggestions=self._hide_suggestions,
         )
         if errors:
-            raise Refused(*(coded(error, "GRAPHQL_VALIDATION_FAILED") for error in errors))
+            raise RequestError(*(coded(error, "GRAPHQL_VALIDATION_FAILED") for error in errors))
 
 
 def _chosen(document: DocumentNode, name: str | None) -> OperationDefinitionNode:
@@ -130,7 +130,7 @@ def _chosen(document: DocumentNode, name: str | None) -> OperationDefinitionNode
         message = "The document has several operations: say which one as operationName"
     else:
         message = "There is no operation in the document"
-    raise Refused(GraphQLError(message, extensions={"code": "OPERATION_RESOLUTION_FAILURE"}))
+    raise RequestError(GraphQLError(message, extensions={"code": "OPERATION_RESOLUTION_FAILURE"}))
 
 
 def _asks_about_the_schema(document: DocumentNode, definition: OperationDefinitionNode) -> bool:
@@ -138,7 +138,7 @@ def _asks_about_the_schema(document: DocumentNode, definition: OperationDefiniti
     if not asked.isdisjoint(INTROSPECTION) and not asked <= {*INTROSPECTION, "__typename"}:
         # What the schema answers cannot be interrupted, and may take 100 ms.
         message = f"Ask for {' and '.join(INTROSPECTION)} in an operation of their own"
-        raise Refused(GraphQLError(message, extensions={"code": LIMIT_EXCEEDED}))
+        raise RequestError(GraphQLError(message, extensions={"code": LIMIT_EXCEEDED}))
     return not asked.isdisjoint(INTROSPECTION)
 
 

@@ -1,4 +1,4 @@
-"""How GraphQL says that something was refused."""
+"""Errors of the core, as GraphQL says them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,8 +25,8 @@ class UserError:
 
 
 @contextmanager
-def refusals() -> Iterator[None]:
-    """In queries and subscriptions a refusal is an error of the answer, with `extensions.code`."""
+def as_graphql_errors() -> Iterator[None]:
+    """Raises an error of the core as one of GraphQL, with its code in `extensions.code`."""
     try:
         yield
     except RuncastError as error:

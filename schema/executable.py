@@ -17,7 +17,7 @@ from ..core.errors import RuncastError, Stopping
 from ..resolvers.context import Context
 from .build import build_schema
 from .context import RequestContext
-from .document import MOST_ERRORS, Documents, Operation, Refused, coded
+from .document import MOST_ERRORS, Documents, Operation, RequestError, coded
 from .errors import graphql_error
 from .limits import Limits
 from .measure import check_variables
@@ -73,7 +73,7 @@ class ExecutableSchema:
         """Runs a query or a mutation.
 
         Raises:
-            Refused: the variables do not fit.
+            RequestError: the variables do not fit.
         """
         context = RequestContext(ctx, self._limits)
         arguments = self._arguments(operation, variables, context)
@@ -83,7 +83,7 @@ class ExecutableSchema:
             found = execute(**arguments)
         result: ExecutionResult = await found if isawaitable(found) else found
         if result.data is None and result.errors and not any(e.path for e in result.errors):
-            raise _refused(result.errors, "BAD_USER_INPUT")
+            raise _request_error(result.errors, "BAD_USER_INPUT")
         return _shown(result)
 
     async def subscribe(
@@ -92,14 +92,14 @@ class ExecutableSchema:
         """Begins a subscription; the generator gives its results, and is to be closed.
 
         Raises:
-            Refused: the variables do not fit, or the resolver refused; from the generator too.
+            RequestError: the variables do not fit, or the resolver refused; from the generator too.
             Interrupted: from the generator, when the server stops.
         """
         context = RequestContext(ctx, self._limits)
         found: Any = subscribe(**self._arguments(operation, variables, context))
         source = await found if isawaitable(found) else found
         if isinstance(source, ExecutionResult):
-            raise _refused(source.errors or [], "BAD_USER_INPUT")
+            raise _request_error(source.errors or [], "BAD_USER_INPUT")
         return _results(source, context)
 
     async def _in_thread(self, work: Callable[[], Any]) -> Any:
@@ -112,7 +112,7 @@ class ExecutableSchema:
         try:
             check_variables(variables, self._limits)
         except GraphQLError as error:
-            raise Refused(error) from None
+            raise RequestError(error) from None
         return {
             "schema": self._schema,
             "document": operation.document,
@@ -141,9 +141,9 @@ async def _results(
     except Stopping:
         raise Interrupted from None
     except RuncastError as error:
-        raise Refused(graphql_error(error)) from None
+        raise RequestError(graphql_error(error)) from None
     except Exception as error:
-        raise Refused(internal_error(error)) from error
+        raise RequestError(internal_error(error)) from error
 
 
 def _shown(result: ExecutionResult) -> Result:
@@ -152,8 +152,8 @@ def _shown(result: ExecutionResult) -> Result:
     return Result(result.data, [_masked(error) for error in result.errors[:MOST_ERRORS]])
 
 
-def _refused(errors: Sequence[GraphQLError], code: str) -> Refused:
-    return Refused(*(coded(_masked(error), code) for error in errors))
+def _request_error(errors: Sequence[GraphQLError], code: str) -> RequestError:
+    return RequestError(*(coded(_masked(error), code) for error in errors))
 
 
 def _masked(error: GraphQLError) -> GraphQLError:

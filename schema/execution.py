@@ -8,8 +8,8 @@ from strawberry import ID
 from ..core.execution import model
 from .context import Info
 from .enums import EndReason, ExecutionStatus
+from .fair_list import fair_list
 from .node import Node
-from .paced import paced
 from .scalars import JSON, DateTime
 from .stage import ExecutionError, Stage, Usage
 
@@ -78,7 +78,7 @@ class Execution(Node):
     @strawberry.field(description="All stages of the pipeline, in order.")
     def stages(self, info: Info) -> list[Stage]:
         stages = self.core.stages
-        return paced(info, range(len(stages)), lambda index: Stage.of(stages[index], index))
+        return fair_list(info, range(len(stages)), lambda index: Stage.of(stages[index], index))
 
     @strawberry.field(description="What the last completed stage came to; null until it has ended.")
     def output(self, info: Info) -> JSON | None:

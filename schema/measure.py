@@ -31,7 +31,9 @@ MOST_NESTING = 100
 Definition = TypeVar("Definition", bound=Node)
 
 
-def refusal(limits: Limits, name: str, noun: str, what: str = "The document has") -> GraphQLError:
+def limit_exceeded(
+    limits: Limits, name: str, noun: str, what: str = "The document has"
+) -> GraphQLError:
     """The error for the limit of that name."""
     flag = f"--{name.replace('_', '-')}"
     return GraphQLError(
@@ -86,7 +88,7 @@ def _check_operation(operation: OperationDefinitionNode, weight: "_Weight", limi
 
 def _compare(limits: Limits, name: str, found: int, noun: str) -> None:
     if found > getattr(limits, name):
-        raise refusal(limits, name, noun)
+        raise limit_exceeded(limits, name, noun)
 
 
 @dataclass(slots=True)
@@ -132,7 +134,7 @@ class _Scale:
 
     def weigh(self, selections: SelectionSetNode, nesting: int = 1) -> _Weight:
         if nesting > MOST_NESTING:
-            raise refusal(self._limits, "max_depth", "levels of fields")
+            raise limit_exceeded(self._limits, "max_depth", "levels of fields")
         weight = _Weight()
         for selection in selections.selections:
             self._add(weight, selection, nesting)
@@ -195,7 +197,7 @@ class _Scale:
         """Refuses a list or a number that is too long in that attribute of a node."""
         for node in _values([getattr(node, attribute) for node in nodes]):
             if isinstance(node, ListValueNode) and len(node.values) > self._limits.max_list:
-                raise refusal(self._limits, "max_list", "elements in a list")
+                raise limit_exceeded(self._limits, "max_list", "elements in a list")
             if isinstance(node, IntValueNode | FloatValueNode) and len(node.value) > MOST_DIGITS:
                 # Python would tell the client which of its own settings is in the way.
                 long = f"A number can have {MOST_DIGITS} characters"

@@ -16,10 +16,10 @@ from ..resolvers.executions import (
     start_execution,
 )
 from .context import Info
-from .errors import UserError, refusals
+from .errors import UserError, as_graphql_errors
 from .execution import Execution
+from .fair_list import fair_list
 from .inputs import ExecutionFilter, StartOptions, filter_of, given, labels_of
-from .paced import paced
 
 argument = strawberry.argument
 
@@ -80,7 +80,7 @@ class CancelExecutionsPayload:
         return cls(
             matched=len(results),
             cancelled=sum(result.accepted for result in results),
-            results=paced(info, results, CancelExecutionPayload.of),
+            results=fair_list(info, results, CancelExecutionPayload.of),
         )
 
 
@@ -138,7 +138,7 @@ class Mutation:
         ] = UNSET,
         dry_run: Annotated[bool, argument(description="Only tell which ones it would be.")] = False,
     ) -> CancelExecutionsPayload:
-        with refusals():
+        with as_graphql_errors():
             wanted = filter_of(filter)
         found = await cancel_executions(info.context.ctx, wanted, given(reason), dry_run=dry_run)
         return CancelExecutionsPayload.of(info, found)

@@ -13,11 +13,11 @@ from ..resolvers.server import server_state
 from .connection import ExecutionConnection
 from .context import Info
 from .enums import ExecutionStatus
-from .errors import graphql_error, refusals
+from .errors import as_graphql_errors, graphql_error
 from .execution import Execution
+from .fair_list import fair_list
 from .inputs import ExecutionFilter, ExecutionOrder, filter_of, given
 from .node import Node
-from .paced import paced
 from .pipeline import Pipeline
 from .scalars import DateTime
 
@@ -57,9 +57,9 @@ class Query:
         ] = UNSET,
     ) -> list[Execution]:
         await info.context.ctx.turns.take()
-        with refusals():
+        with as_graphql_errors():
             found = list_executions(info.context.ctx, filter_of(filter, status), given(limit))
-        return paced(info, found, Execution.of)
+        return fair_list(info, found, Execution.of)
 
     @strawberry.field(
         description="Active executions and, with includeHistory, all that the history still "
@@ -93,7 +93,7 @@ class Query:
         order = given(order_by) or ExecutionOrder()
         request = PageRequest(given(first), given(after), given(last), given(before))
         await info.context.ctx.turns.take()
-        with refusals():
+        with as_graphql_errors():
             found = await page_executions(
                 info.context.ctx,
                 filter_of(filter),

@@ -9,7 +9,7 @@ from ..core.errors import InvalidInput
 from ..core.execution.model import Failure, StageRun, Usage as CoreUsage
 from .context import Info
 from .enums import StageStatus
-from .errors import refusals
+from .errors import as_graphql_errors
 from .scalars import DateTime
 
 OUTPUT_CHARACTERS = 51_200
@@ -117,7 +117,7 @@ class Stage:
             strawberry.argument(description="How many characters at most; 1048576 is the limit."),
         ] = OUTPUT_CHARACTERS,
     ) -> StageOutput:
-        with refusals():
+        with as_graphql_errors():
             _check_bounds("offset", offset, 2**31 - 1)
             _check_bounds("limit", limit, MAX_OUTPUT_CHARACTERS)
         text = info.context.add(self.core.output.text(offset, limit))

@@ -17,7 +17,7 @@ from ..resolvers.executions import follow_execution, watch_executions
 from .connection import StatusCount
 from .context import Info
 from .enums import ExecutionStatus, ListChange, ProgressEvent
-from .errors import refusals
+from .errors import as_graphql_errors
 from .execution import Execution
 from .inputs import ExecutionFilter, filter_of, given
 from .scalars import DateTime
@@ -103,8 +103,8 @@ class ExecutionsChange:
 
 @strawberry.type(description="What can be followed.")
 class Subscription:
-    # Coroutines that return a generator, not generators: a refusal then is an error of the
-    # operation, told before any message, as the graphql-transport-ws protocol wants it.
+    # Coroutines that return a generator, not generators: an error then is one of the
+    # operation, sent before any message, as the graphql-transport-ws protocol wants it.
 
     @strawberry.subscription(
         description="A snapshot, then every event in order, then complete when the execution has "
@@ -123,7 +123,7 @@ class Subscription:
         ] = True,
     ) -> AsyncGenerator[ExecutionProgress, None]:
         ctx = info.context.ctx
-        with refusals():
+        with as_graphql_errors():
             changes = await follow_execution(ctx, id, given(after))
         return _progress(ctx, changes, include_output)
 
@@ -147,7 +147,7 @@ class Subscription:
         ] = UNSET,
     ) -> AsyncGenerator[ExecutionsChange, None]:
         ctx = info.context.ctx
-        with refusals():
+        with as_graphql_errors():
             changes = watch_executions(ctx, filter_of(filter), given(after))
         return _list_changes(ctx, changes)
 

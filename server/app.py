@@ -86,7 +86,7 @@ def create_app(settings: Settings) -> Starlette:
         routes=_routes(ctx, outputs, writer, settings),
         middleware=_guards(settings),
         exception_handlers={
-            RuncastError: answers.refused,
+            RuncastError: answers.core_error,
             HTTPException: answers.http_error,
             ClientDisconnect: answers.gone,
             Exception: answers.internal_error,

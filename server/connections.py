@@ -1,4 +1,4 @@
-"""Connections as uvicorn keeps them, with the deadlines, limits and JSON refusals that it lacks.
+"""Connections as uvicorn keeps them, with the deadlines, limits and JSON errors that it lacks.
 
 Of uvicorn's classes, methods are overridden that asyncio or the parser calls, and two more:
 `send_400_response` and `handle_websocket_upgrade` (tests/server/test_connections.py holds them).
@@ -14,8 +14,8 @@ from typing import ClassVar
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from .graphql.answers import HttpRefusal
-from .guards import refusal
+from .graphql.answers import HttpError
+from .guards import error_response
 
 MOST_ADDRESS_BYTES = 16 << 10
 MOST_HEAD_BYTES = 32 << 10
@@ -81,7 +81,7 @@ class Part(StrEnum):
 
 
 class HttpConnection(ReaderDeadline, HttpToolsProtocol):
-    """HTTP/1.1: each part of a request has a deadline, its head a size; refusals are JSON."""
+    """HTTP/1.1: each part of a request has a deadline, its head a size; errors are JSON."""
 
     seconds: ClassVar = {Part.HEAD: 10.0, Part.BODY: 30.0}
 
@@ -90,7 +90,7 @@ class HttpConnection(ReaderDeadline, HttpToolsProtocol):
     _deadline: asyncio.TimerHandle | None = None
     _unfinished = 0
     """Bytes that have come since a head began, but for those that came together with its begin."""
-    _reason: HttpRefusal | None = None
+    _reason: HttpError | None = None
     """Why we stopped the parser."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -129,17 +129,17 @@ class HttpConnection(ReaderDeadline, HttpToolsProtocol):
         self._awaited = None
 
     def send_400_response(self, msg: str) -> None:
-        self._refuse(self._reason or HttpRefusal(400, "This is not a request of HTTP/1.1"))
+        self._refuse(self._reason or HttpError(400, "This is not a request of HTTP/1.1"))
 
     def handle_websocket_upgrade(self) -> None:
         if self.scope["method"] == "GET":
             super().handle_websocket_upgrade()
         else:
-            self._refuse(HttpRefusal(405, "A WebSocket begins with GET", {"Allow": "GET"}))
+            self._refuse(HttpError(405, "A WebSocket begins with GET", {"Allow": "GET"}))
 
-    def _reason_to_refuse(self) -> HttpRefusal | None:
+    def _reason_to_refuse(self) -> HttpError | None:
         if len(self.url) > MOST_ADDRESS_BYTES:
-            return HttpRefusal(414, f"An address can have {MOST_ADDRESS_BYTES} bytes")
+            return HttpError(414, f"An address can have {MOST_ADDRESS_BYTES} bytes")
         size = sum(len(name) + len(value) for name, value in self.headers)
         if size > MOST_HEAD_BYTES or len(self.headers) > MOST_FIELDS:
             return _too_large_a_head()
@@ -161,9 +161,9 @@ class HttpConnection(ReaderDeadline, HttpToolsProtocol):
             # Browsers connect ahead of need, and would take what is said now for an answer.
             self.transport.close()
         else:
-            self._refuse(HttpRefusal(408, limit))
+            self._refuse(HttpError(408, limit))
 
-    def _refuse(self, reason: HttpRefusal) -> None:
+    def _refuse(self, reason: HttpError) -> None:
         """Says no, unless an answer is due to an earlier request, and hangs up."""
         if not self._answering():
             self.transport.write(_response(reason, self.url))
@@ -186,16 +186,16 @@ def _without_upgrade(data: bytes) -> bytes:
     return UPGRADE.sub(b"\r\nx-upgrade:", head + end[:2]) + end[2:] + body
 
 
-def _too_large_a_head() -> HttpRefusal:
+def _too_large_a_head() -> HttpError:
     bounds = f"{MOST_FIELDS} fields and {MOST_HEAD_BYTES} bytes"
-    return HttpRefusal(431, f"The head of a request can have {bounds}")
+    return HttpError(431, f"The head of a request can have {bounds}")
 
 
-def _response(reason: HttpRefusal, url: bytes) -> bytes:
+def _response(reason: HttpError, url: bytes) -> bytes:
     path = url.partition(b"?")[0].decode("latin-1")
     headers = {"Connection": "close"} | dict(reason.headers or {})
     scope = {"type": "http", "path": path, "headers": []}
-    response = refusal(scope, reason.message, reason.status, headers)
+    response = error_response(scope, reason.message, reason.status, headers)
     status = HTTPStatus(reason.status)
     lines = [f"HTTP/1.1 {status.value} {status.phrase}".encode()]
     lines += [name + b": " + value for name, value in response.raw_headers]

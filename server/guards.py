@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
 from ..rest_compat.answers import error
-from .graphql.answers import HttpRefusal, refused
+from .graphql.answers import HttpError, error_answer
 from .graphql.negotiation import accepted
 from .pages import is_page
 from .playground import FOLDER
@@ -61,7 +61,7 @@ class BodyLimit:
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
         text = f"The body is larger than {self._limit} bytes (1 MiB), the limit"
-        await refusal(scope, text, 413, {"Connection": "close"})(scope, receive, send)
+        await error_response(scope, text, 413, {"Connection": "close"})(scope, receive, send)
 
 
 class Doorkeeper:
@@ -95,7 +95,7 @@ class Doorkeeper:
         else:
             message, status = reason
             challenge = {"WWW-Authenticate": "Bearer"} if status == 401 else None
-            await refusal(scope, message, status, challenge)(scope, receive, send)
+            await error_response(scope, message, status, challenge)(scope, receive, send)
 
     def _reason_to_refuse(self, scope: Scope, headers: Headers) -> tuple[str, int] | None:
         if len(headers.getlist("host")) != 1:
@@ -125,13 +125,12 @@ class Doorkeeper:
         return not (free and scope["method"] in ("GET", "HEAD"))
 
 
-def refusal(
+def error_response(
     scope: Scope, message: str, status: int, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """As the door that was asked for says no: GraphQL and REST spell it differently."""
+    """An error as the door that was asked for spells it: GraphQL and REST differ."""
     if scope["path"] == "/graphql":
-        refusal = HttpRefusal(status, message, headers)
-        return refused(refusal, accepted(Headers(scope=scope)))
+        return error_answer(HttpError(status, message, headers), accepted(Headers(scope=scope)))
     return error(message, status, headers)
 
 

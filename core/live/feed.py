@@ -75,7 +75,7 @@ class Feed:
         self, filter: ExecutionFilter, after: Cursor | None
     ) -> AsyncGenerator[ExecutionsChange, None]:
         """See `ExecutionManager.watch_list`."""
-        mirror, pace = Mirror(filter), TokenBucket(self._clock, BURST, MESSAGES_PER_SECOND)
+        mirror, throttle = Mirror(filter), TokenBucket(self._clock, BURST, MESSAGES_PER_SECOND)
         with self._list_hub.watching() as watcher:
             for change in self._list_so_far(mirror, after):
                 yield change
@@ -87,10 +87,10 @@ class Feed:
                 counts, seen = mirror.counts, watcher.seen(self._store.version)
                 about = None if kind is None else dirty.execution
                 yield ExecutionsChange(kind or ListChange.CAUGHT_UP, about, counts, seen)
-                pace.take()
+                throttle.take()
                 # A reader that is told to end gets the rest at once: there is no more to come.
                 if not watcher.closed:
-                    await pace.refilled()
+                    await throttle.refilled()
         raise Stopping
 
     def _so_far(self, now: Execution, after: Cursor | None) -> list[Change]:

@@ -1,4 +1,4 @@
-"""Answers to GraphQL over HTTP, and how it says that a request was refused."""
+"""Answers to GraphQL over HTTP, those to requests that cannot be served among them."""
 
 import json
 from collections.abc import Mapping
@@ -24,8 +24,8 @@ CODES = {
 }
 
 
-class HttpRefusal(Exception):
-    """A request that HTTP has a status for."""
+class HttpError(Exception):
+    """A request fails with a status of HTTP."""
 
     def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
@@ -54,8 +54,8 @@ def answer(
     return Response(encoded(content), status, vary, f"{media_type}; charset=utf-8")
 
 
-def refused(refusal: HttpRefusal, accept: str | None) -> Response:
-    """The answer to what was refused, in the type that the client wants, or in JSON."""
-    error = {"message": refusal.message, "extensions": {"code": CODES[refusal.status]}}
+def error_answer(error: HttpError, accept: str | None) -> Response:
+    """The answer to a request that fails, in the type that the client wants, or in JSON."""
+    content = {"message": error.message, "extensions": {"code": CODES[error.status]}}
     media_type = preferred((JSON,), accept) or JSON
-    return answer({"errors": [error]}, media_type, refusal.status, refusal.headers)
+    return answer({"errors": [content]}, media_type, error.status, error.headers)

@@ -11,11 +11,11 @@ from starlette.websockets import WebSocket
 
 from ...resolvers.context import Context
 from ...rest_compat.live import LiveResponse
-from ...schema.document import Operation, Refused
+from ...schema.document import Operation, RequestError
 from ...schema.executable import ExecutableSchema, Formatted, log_failure
 from ..asset import Asset
 from . import streams
-from .answers import HttpRefusal, answer, refused
+from .answers import HttpError, answer, error_answer
 from .negotiation import JSON, MANY_RESULTS, ONE_RESULT, accepted, is_json, preferred, wants_a_page
 from .request import BadRequest, GraphQLRequest
 from .socket import Socket
@@ -50,8 +50,8 @@ class GraphQLEndpoint:
         request = Request(scope, receive)
         try:
             response = await self._respond(request)
-        except HttpRefusal as refusal:
-            response = refused(refusal, accepted(request.headers))
+        except HttpError as error:
+            response = error_answer(error, accepted(request.headers))
         await response(scope, receive, send)
 
     async def _respond(self, request: Request) -> Response:
@@ -64,15 +64,15 @@ class GraphQLEndpoint:
             return page
         asked = await _asked(request)
         if preferred(ONE_RESULT, accept) is None:
-            raise HttpRefusal(406, f"Nothing that Accept allows can be answered; send {JSON}")
+            raise HttpError(406, f"Nothing that Accept allows can be answered; send {JSON}")
         try:
             return await self._run(request, asked, accept)
-        except HttpRefusal:
+        except HttpError:
             raise
-        except Refused as error:
-            return self._one_result(streams.refusal(error), accept, 400)
+        except RequestError as error:
+            return self._one_result(streams.error_result(error), accept, 400)
         except Exception as error:
-            raise HttpRefusal(500, f"Internal error {log_failure(error)}") from None
+            raise HttpError(500, f"Internal error {log_failure(error)}") from None
 
     async def _run(self, request: Request, asked: GraphQLRequest, accept: str | None) -> Response:
         operation = self._schema.read(asked.query, asked.operation_name)
@@ -89,11 +89,11 @@ class GraphQLEndpoint:
         named = any(kind in (accept or "").lower() for kind in MANY_RESULTS)
         media_type = preferred(MANY_RESULTS, accept) if named else None
         if media_type is None:
-            raise HttpRefusal(400, NO_STREAM)
+            raise HttpError(400, NO_STREAM)
         try:
             results = await self._schema.subscribe(operation, asked.variables, self._ctx)
-        except Refused as error:
-            return self._stream(media_type, streams.once(streams.refusal(error)))
+        except RequestError as error:
+            return self._stream(media_type, streams.once(streams.error_result(error)))
         return self._stream(media_type, streams.formatted(results))
 
     def _one_result(self, content: Formatted, accept: str | None, status: int = 200) -> Response:
@@ -120,19 +120,19 @@ async def _asked(request: Request) -> GraphQLRequest:
             return GraphQLRequest.from_address(request.query_params)
         if request.method != "POST":
             allow = {"Allow": METHODS}
-            raise HttpRefusal(405, f"{request.method} is not allowed here; use POST or GET", allow)
+            raise HttpError(405, f"{request.method} is not allowed here; use POST or GET", allow)
         _check_headers(request)
         return GraphQLRequest.from_body(await request.body())
     except BadRequest as error:
-        raise HttpRefusal(400, str(error)) from None
+        raise HttpError(400, str(error)) from None
 
 
 def _check_headers(request: Request) -> None:
     if not is_json(request.headers.get("content-type", "")):
-        raise HttpRefusal(415, f"The body must be sent with Content-Type: {JSON}, in UTF-8")
+        raise HttpError(415, f"The body must be sent with Content-Type: {JSON}, in UTF-8")
     encodings = request.headers.getlist("content-encoding")
     if any(encoding.lower() != "identity" for encoding in encodings):
-        raise HttpRefusal(415, "The body must be sent as it is, without Content-Encoding")
+        raise HttpError(415, "The body must be sent as it is, without Content-Encoding")
 
 
 def _check_address(request: Request) -> None:
@@ -144,6 +144,6 @@ def _check_address(request: Request) -> None:
 
 def _check_method(request: Request, operation: Operation) -> None:
     if request.method in READING and operation.kind is OperationType.MUTATION:
-        raise HttpRefusal(405, "A mutation must be sent with POST", {"Allow": "POST"})
+        raise HttpError(405, "A mutation must be sent with POST", {"Allow": "POST"})
     if request.method == "HEAD" and operation.kind is OperationType.SUBSCRIPTION:
-        raise HttpRefusal(405, "A subscription is all body", {"Allow": "GET, POST"})
+        raise HttpError(405, "A subscription is all body", {"Allow": "GET, POST"})

@@ -10,7 +10,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketDiscon
 
 from ...core.rate_limit import TokenBucket
 from ...resolvers.context import Context
-from ...schema.document import Refused
+from ...schema.document import RequestError
 from ...schema.executable import (
     ExecutableSchema,
     Interrupted,
@@ -141,7 +141,7 @@ class Socket:
         if len(self._operations) >= MOST_OPERATIONS:
             message = f"A socket can have {MOST_OPERATIONS} operations: complete one first"
             full = GraphQLError(message, extensions={"code": LIMIT_EXCEEDED})
-            await self._send(_error(id, Refused(full)))
+            await self._send(_error(id, RequestError(full)))
             return
         self._operations[id] = self._tasks.create_task(self._run(id, request))
 
@@ -159,12 +159,12 @@ class Socket:
             except Interrupted:
                 # The close code, 1012, says it for all operations.
                 return
-            except Refused as error:
+            except RequestError as error:
                 last = _error(id, error)
             except (WebSocketDisconnect, WebSocketDisconnected):
                 raise
             except Exception as error:
-                last = _error(id, Refused(internal_error(error)))
+                last = _error(id, RequestError(internal_error(error)))
             # Before the message, and not after: the id may be used again at once.
             if self._forget(id):
                 await self._send(last)
@@ -220,5 +220,5 @@ class Socket:
             raise WebSocketDisconnect(1006) from None
 
 
-def _error(id: str, error: Refused) -> dict[str, Any]:
+def _error(id: str, error: RequestError) -> dict[str, Any]:
     return {"id": id, "type": "error", "payload": formatted_errors(error.errors)}

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from typing import Protocol, TypeAlias
 
-from ...schema.document import Refused
+from ...schema.document import RequestError
 from ...schema.executable import Formatted, Interrupted, Result, formatted_errors
 from .answers import encoded
 from .negotiation import EVENTS, MULTIPART
@@ -12,7 +12,7 @@ from .negotiation import EVENTS, MULTIPART
 Results: TypeAlias = AsyncGenerator[Formatted, None]
 
 
-def refusal(error: Refused) -> Formatted:
+def error_result(error: RequestError) -> Formatted:
     """The response map of a request error: it has no `data`."""
     return {"errors": formatted_errors(error.errors)}
 
@@ -28,8 +28,8 @@ async def formatted(results: AsyncGenerator[Result, None]) -> Results:
         async with aclosing(results):
             async for result in results:
                 yield result.formatted
-    except Refused as error:
-        yield refusal(error)
+    except RequestError as error:
+        yield error_result(error)
 
 
 class Framing(Protocol):

@@ -3,7 +3,7 @@
 import pytest
 from graphql import get_introspection_query, parse
 from runcast.schema.build import build_schema
-from runcast.schema.document import Documents, Refused
+from runcast.schema.document import Documents, RequestError
 from runcast.schema.executable import ExecutableSchema
 from runcast.schema.executor import Executor
 from runcast.schema.limits import Limits
@@ -23,7 +23,7 @@ def secretive() -> Documents:
     return Documents(build_schema()._schema, Limits(), introspection=False)
 
 
-def code(refused: pytest.ExceptionInfo[Refused]) -> object:
+def code(refused: pytest.ExceptionInfo[RequestError]) -> object:
     """The code of the first error."""
     return (refused.value.errors[0].extensions or {})["code"]
 
@@ -48,9 +48,9 @@ def test_a_document_is_read_once(documents: Documents) -> None:
 )
 def test_refused_each_time(documents: Documents, text: str, expected: str) -> None:
     """What is refused is refused the second time in the same words: it is not kept."""
-    with pytest.raises(Refused) as first:
+    with pytest.raises(RequestError) as first:
         documents.read(text)
-    with pytest.raises(Refused) as second:
+    with pytest.raises(RequestError) as second:
         documents.read(text)
     assert code(first) == code(second) == expected
     assert str(first.value) == str(second.value)
@@ -58,19 +58,19 @@ def test_refused_each_time(documents: Documents, text: str, expected: str) -> No
 
 def test_too_many_tokens(documents: Documents) -> None:
     """The error names the limit, and the flag that sets it."""
-    with pytest.raises(Refused, match=r"more than 1000 tokens.*--max-tokens"):
+    with pytest.raises(RequestError, match=r"more than 1000 tokens.*--max-tokens"):
         documents.read("{ " + "a " * 40_000 + "}")
 
 
 def test_too_many_characters(documents: Documents) -> None:
     """Blank lines and long names are no tokens, and cost time all the same."""
-    with pytest.raises(Refused, match=r"more than 100000 characters.*--max-characters"):
+    with pytest.raises(RequestError, match=r"more than 100000 characters.*--max-characters"):
         documents.read("{ server { engine } }" + "\n" * 100_000)
 
 
 def test_at_most_five_errors(documents: Documents) -> None:
     """A document with more mistakes is told five of them."""
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RequestError) as refused:
         documents.read("{ a b c d e f g h }")
     assert len(refused.value.errors) == 5
 
@@ -78,7 +78,7 @@ def test_at_most_five_errors(documents: Documents) -> None:
 @pytest.mark.parametrize(("text", "name"), [(TWO, None), (TWO, "c"), ("{ pipelines { id } }", "a")])
 def test_which_operation(documents: Documents, text: str, name: str | None) -> None:
     """Several operations without a name, or a name that none has, are refused."""
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RequestError) as refused:
         documents.read(text, name)
     assert code(refused) == "OPERATION_RESOLUTION_FAILURE"
 
@@ -90,9 +90,9 @@ def test_the_operation_of_that_name(documents: Documents) -> None:
 
 def test_a_server_may_keep_its_schema_to_itself(secretive: Documents) -> None:
     """No introspection, and no suggestions, which tell names one by one."""
-    with pytest.raises(Refused, match="introspection"):
+    with pytest.raises(RequestError, match="introspection"):
         secretive.read(get_introspection_query())
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RequestError) as refused:
         secretive.read("{ executionz { id } }")
     assert "Did you mean" not in str(refused.value)
 
@@ -119,14 +119,14 @@ def test_whether_it_asks_about_the_schema(documents: Documents, text: str, asks:
 )
 def test_a_question_about_the_schema_stands_alone(documents: Documents, text: str) -> None:
     """Its answer cannot be interrupted: it has a thread, where nothing else may be asked."""
-    with pytest.raises(Refused, match="in an operation of their own") as refused:
+    with pytest.raises(RequestError, match="in an operation of their own") as refused:
         documents.read(text)
     assert code(refused) == "LIMIT_EXCEEDED"
 
 
 def test_suggestions(documents: Documents) -> None:
     """Where the schema is shown, a mistake is told with what was probably meant."""
-    with pytest.raises(Refused, match="or 'executions'"):
+    with pytest.raises(RequestError, match="or 'executions'"):
         documents.read("{ executionz { id } }")
 
 

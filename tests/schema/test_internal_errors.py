@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from runcast.core.fairness import Turns
-from runcast.schema.document import Refused
+from runcast.schema.document import RequestError
 from runcast.schema.executable import ExecutableSchema
 from runcast.schema.limits import Limits
 
@@ -48,7 +48,7 @@ async def test_a_subscription_that_fails(
 ) -> None:
     """As a request error: it has begun nothing."""
     operation = schema.read("subscription { executionsChanged { cursor } }")
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RequestError) as refused:
         await schema.subscribe(operation, None, CONTEXT)
     assert (refused.value.errors[0].extensions or {})["code"] == "INTERNAL_SERVER_ERROR"
     assert "secret" not in str(refused.value) and len(caplog.records) == 1

@@ -1,4 +1,4 @@
-"""A reader of the list in the same process, at the pace of a virtual clock."""
+"""A reader of the list in the same process, by a virtual clock."""
 
 import asyncio
 from collections import Counter

@@ -142,7 +142,7 @@ def _app(ctx: Context, options: Options, sockets: OldSocket) -> Starlette:
         ],
         middleware=options.middleware,
         exception_handlers={
-            RuncastError: answers.refused,
+            RuncastError: answers.core_error,
             HTTPException: answers.http_error,
             Exception: answers.internal_error,
         },

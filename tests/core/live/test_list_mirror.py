@@ -95,7 +95,7 @@ def test_a_mirror_becomes_equal_to_the_query(
 ) -> None:
     """Whatever happened, whatever is asked for, however often the reader was cut off.
 
-    At a pace that is so slow that most of it waits.
+    Throttled so much that most of it waits.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(feed, "BURST", 2)

@@ -13,7 +13,7 @@ FEW = 20
 """So many items take too little time to be worth a pause between them."""
 
 
-class Paced(Generic[Item, Shown]):
+class FairList(Generic[Item, Shown]):
     """Items for graphql-core, which completes each as it comes: no list holds up the event loop.
 
     May be read more than once: a client can ask for the same field under two names.
@@ -30,8 +30,8 @@ class Paced(Generic[Item, Shown]):
             yield self._shown(item)
 
 
-def paced(info: Info, items: Sequence[Item], shown: Callable[[Item], Shown]) -> list[Shown]:
+def fair_list(info: Info, items: Sequence[Item], shown: Callable[[Item], Shown]) -> list[Shown]:
     """What a resolver returns for the items; to the schema's types it is a list like any."""
     if len(items) <= FEW:
         return [shown(item) for item in items]
-    return cast("list[Shown]", Paced(info.context.ctx.turns, items, shown))
+    return cast("list[Shown]", FairList(info.context.ctx.turns, items, shown))

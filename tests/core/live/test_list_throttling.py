@@ -1,19 +1,17 @@
 """How many messages a reader of the list gets, and in which order."""
 
-import asyncio
 from collections import Counter
 from itertools import combinations_with_replacement
 
 import pytest
 from list_reader import PIPELINE, RETENTION, change, managing, reading, running, settled
-from patience import turns
 from runcast.core.execution.events import Began, Ended
 from runcast.core.execution.filter import ExecutionFilter
 from runcast.core.execution.model import EndReason, Status
 from runcast.core.live.feed import BURST, MESSAGES_PER_SECOND
 from runcast.core.live.listing import ExecutionsChange
 from runcast.core.live.manager import ExecutionManager
-from runcast.core.rate_limit import PAUSE_SECONDS, TokenBucket
+from runcast.core.rate_limit import PAUSE_SECONDS
 from samples import a_request
 from virtual_clock import VirtualClock
 
@@ -75,7 +73,7 @@ async def test_each_of_many_gets_its_turn(clock: VirtualClock) -> None:
 
 
 async def test_a_change_after_a_quiet_time_is_told_at_once(clock: VirtualClock) -> None:
-    """The pace adds nothing to the latency of a list on which little happens."""
+    """Throttling adds nothing to the latency of a list on which little happens."""
     async with managing(clock) as manager:
         ids = [await running(manager) for _ in range(10)]
         async with reading(manager) as reader:
@@ -131,7 +129,7 @@ async def test_counts_follow_what_the_filter_does_not_show(clock: VirtualClock) 
         assert set(reader.counts.values()) == {0}
 
 
-async def test_counts_of_executions_that_nobody_sees_are_paced(clock: VirtualClock) -> None:
+async def test_counts_of_executions_that_nobody_sees_are_throttled(clock: VirtualClock) -> None:
     """They are messages like all the others."""
     nothing = ExecutionFilter(status=frozenset())
     async with managing(clock) as manager, reading(manager, nothing) as reader:
@@ -141,18 +139,3 @@ async def test_counts_of_executions_that_nobody_sees_are_paced(clock: VirtualClo
         assert len(reader.told) - 1 == BURST
         await settled(reader, clock, 1)
         assert reader.is_right() and len(reader.told) - 1 == BURST + 1
-
-
-async def test_a_bucket_never_holds_more_than_a_burst(clock: VirtualClock) -> None:
-    """However long it was quiet."""
-    pace = TokenBucket(clock, BURST, MESSAGES_PER_SECOND)
-    clock.advance(3600)
-    for _ in range(BURST):
-        assert pace.available
-        pace.take()
-    assert not pace.available
-    refilled = asyncio.create_task(pace.refilled())
-    await turns()
-    assert not refilled.done()
-    clock.advance(PAUSE_SECONDS)
-    await refilled
