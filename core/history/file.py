@@ -4,7 +4,6 @@ import logging
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 from sqlalchemy import (
@@ -25,6 +24,7 @@ from ..clock import Clock
 from ..errors import Unavailable
 from ..execution.events import Ended
 from ..execution.model import EndReason, Execution, Failure, Status
+from ..execution.transition import applied
 from .reader import ROW, HistoryReader, executions_of
 from .table import COLUMNS, EXECUTIONS, RECORDS, TABLES, listed, record_of, row_of
 
@@ -204,7 +204,7 @@ def _interrupted(execution: Execution, now: int) -> Execution:
         stage_id=None if running is None else execution.stages[running].id,
     )
     end = Ended(execution.id, now, Status.FAILED, EndReason.SERVER_RESTART, error=error)
-    return replace(end.after(execution), sequence=execution.sequence + 1)
+    return applied(end, execution)
 
 
 def _remove(connection: Connection, those: Select[str]) -> int:

@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
@@ -11,9 +11,10 @@ from ..clock import Clock
 from ..errors import AlreadyEnded, Conflict, NotFound, Unavailable
 from ..execution.change import Change
 from ..execution.cursor import Cursor
-from ..execution.events import ChangeKind, Event, Submitted
+from ..execution.events import ChangeKind, Event
 from ..execution.filter import EVERYTHING, ExecutionFilter
 from ..execution.model import Execution, StageRun, Status
+from ..execution.transition import applied
 from ..pipelines.pipeline import Pipeline
 from .engine import Engine
 from .feed import Feed
@@ -188,11 +189,7 @@ class ExecutionManager:
             NotFound: the execution of the event is not live.
             IllegalMove: it cannot happen to that execution; nothing was changed.
         """
-        if isinstance(event, Submitted) and event.execution_id not in self._store:
-            after = event.execution
-        else:
-            before = self.get(event.execution_id)
-            after = replace(event.after(before), sequence=before.sequence + 1)
+        after = applied(event, self._store.get(event.execution_id))
         self._publish(Change.of(event, after))
         return after
 

@@ -201,7 +201,7 @@ def test_events_say_what_watchers_are_told() -> None:
     assert (started.kind, started.stage) == (ChangeKind.STAGE_CHANGED, 3)
 
 
-def test_an_event_leaves_the_sequence_to_the_manager() -> None:
-    """Counting is the business of the one writer."""
+def test_an_event_leaves_the_sequence_alone() -> None:
+    """Counting is the business of `applied`."""
     execution = replace(at(Status.QUEUED), sequence=7)
     assert Began(ID, 1).after(execution).sequence == 7

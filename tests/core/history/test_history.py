@@ -15,6 +15,7 @@ from runcast.core.execution.filter import ExecutionFilter
 from runcast.core.execution.model import EndReason, Execution, Failure, StageStatus, Status
 from runcast.core.execution.output import Output
 from runcast.core.execution.page import PageRequest
+from runcast.core.execution.transition import applied
 from runcast.core.history import FILE_NAME, History
 from runcast.core.history.file import HistoryFile
 from samples import an_execution
@@ -35,7 +36,7 @@ def names(folder: Path) -> list[str]:
 
 def after(execution: Execution, *events: Event) -> Execution:
     for event in events:
-        execution = replace(event.after(execution), sequence=execution.sequence + 1)
+        execution = applied(event, execution)
     return execution
 
 
