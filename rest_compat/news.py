@@ -60,9 +60,9 @@ def _of_stages(before: Execution | None, after: Execution) -> Iterator[News]:
 def _phase(execution: Execution, stage: StageRun) -> _Phase:
     if stage.status is StageStatus.PENDING:
         return _Phase.WAITING
-    if stage.status is StageStatus.RUNNING and not _is_cancelled(execution):
-        return _Phase.STARTED
-    return _Phase.OVER
+    if stage.status.terminal or _is_cancelled(execution):
+        return _Phase.OVER
+    return _Phase.STARTED
 
 
 def _is_cancelled(execution: Execution) -> bool:

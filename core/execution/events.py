@@ -8,11 +8,21 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 from ..errors import IllegalMove
 from ..json_value import JSON
-from .model import Cancellation, EndReason, Execution, Failure, StageRun, StageStatus, Status, Usage
+from .model import (
+    STAGE_MOVES,
+    Cancellation,
+    EndReason,
+    Execution,
+    Failure,
+    StageRun,
+    StageStatus,
+    Status,
+    Usage,
+)
 from .output import Output
 
 
@@ -130,6 +140,9 @@ class Ended(Event):
 class StageEvent(Event, ABC):
     """Something that happened to the stage at `index` (0-based) of a running execution."""
 
+    becomes: ClassVar[StageStatus | None] = None
+    """The status that the stage moves to; None: it stays RUNNING."""
+
     index: int
 
     def after(self, execution: Execution) -> Execution:
@@ -137,21 +150,25 @@ class StageEvent(Event, ABC):
             raise IllegalMove(f"{execution.id} is {execution.status}, none of its stages can move")
         if not 0 <= self.index < len(execution.stages):
             raise IllegalMove(f"{execution.id} has no stage {self.index}")
-        before = execution.stages[self.index]
-        if before.status not in self.comes_from:
-            raise IllegalMove(f"stage {before.id} of {execution.id} is {before.status}")
-        moved = execution.with_stage(self.index, self.after_stage(before))
+        stage = execution.stages[self.index]
+        if not self.can_happen_in(stage.status):
+            raise IllegalMove(f"stage {stage.id} of {execution.id} is {stage.status}")
+        if self.becomes is not None:
+            stage = replace(stage, status=self.becomes)
+        moved = execution.with_stage(self.index, self.after_stage(stage))
         if self.index < execution.current_stage:
             return moved
         return replace(moved, current_stage=self.index + 1)
 
-    @property
-    def comes_from(self) -> tuple[StageStatus, ...]:
-        return (StageStatus.RUNNING,)
+    def can_happen_in(self, status: StageStatus) -> bool:
+        """Whether STAGE_MOVES has the move of this event from there."""
+        if self.becomes is None:
+            return status is StageStatus.RUNNING
+        return self.becomes in STAGE_MOVES[status]
 
     @abstractmethod
     def after_stage(self, stage: StageRun) -> StageRun:
-        """The stage that follows."""
+        """The stage that follows, which has its new status already."""
 
     @property
     def kind(self) -> ChangeKind:
@@ -166,17 +183,14 @@ class StageEvent(Event, ABC):
 class StageStarted(StageEvent):
     """An attempt begins. What an earlier attempt put out is gone; its error stays to be seen."""
 
+    becomes = StageStatus.RUNNING
+
     attempt: int = 1
     model: str | None = None
-
-    @property
-    def comes_from(self) -> tuple[StageStatus, ...]:
-        return (StageStatus.PENDING, StageStatus.RUNNING)
 
     def after_stage(self, stage: StageRun) -> StageRun:
         return replace(
             stage,
-            status=StageStatus.RUNNING,
             attempt=self.attempt,
             model=self.model or stage.model,
             started_at=stage.started_at or self.at,
@@ -213,6 +227,8 @@ class StageRetrying(StageEvent):
 class StageCompleted(StageEvent):
     """The stage has done its work."""
 
+    becomes = StageStatus.COMPLETED
+
     value: JSON
     usage: Usage = field(default_factory=Usage)
     model: str | None = None
@@ -220,7 +236,6 @@ class StageCompleted(StageEvent):
     def after_stage(self, stage: StageRun) -> StageRun:
         return replace(
             stage,
-            status=StageStatus.COMPLETED,
             ended_at=self.at,
             value=self.value,
             usage=self.usage,
@@ -233,32 +248,34 @@ class StageCompleted(StageEvent):
 class StageSkipped(StageEvent):
     """A condition said that the stage is not needed."""
 
+    becomes = StageStatus.SKIPPED
+
     reason: str
 
-    @property
-    def comes_from(self) -> tuple[StageStatus, ...]:
-        return (StageStatus.PENDING,)
-
     def after_stage(self, stage: StageRun) -> StageRun:
-        return replace(stage, status=StageStatus.SKIPPED, skip_reason=self.reason)
+        return replace(stage, skip_reason=self.reason)
 
 
 @dataclass(frozen=True, slots=True)
 class StageFailed(StageEvent):
     """The last attempt failed."""
 
+    becomes = StageStatus.FAILED
+
     error: Failure
 
     def after_stage(self, stage: StageRun) -> StageRun:
-        return replace(stage, status=StageStatus.FAILED, ended_at=self.at, error=self.error)
+        return replace(stage, ended_at=self.at, error=self.error)
 
 
 @dataclass(frozen=True, slots=True)
 class StageCancelled(StageEvent):
     """The stage was stopped before it was done."""
 
+    becomes = StageStatus.CANCELLED
+
     def after_stage(self, stage: StageRun) -> StageRun:
-        return replace(stage, status=StageStatus.CANCELLED, ended_at=self.at)
+        return replace(stage, ended_at=self.at)
 
 
 def _cancelled(execution: Execution, at: int) -> Execution:

@@ -1,4 +1,4 @@
-"""An execution and its stages, and the table of the moves that an execution may make."""
+"""An execution and its stages, and the tables of the moves that they may make."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -35,7 +35,7 @@ MOVES: Mapping[Status, frozenset[Status]] = {
 
 
 class StageStatus(StrEnum):
-    """Where a stage is. All but the first two are final."""
+    """Where a stage is. The last four are terminal and final."""
 
     PENDING = "PENDING"
     RUNNING = "RUNNING"
@@ -43,6 +43,28 @@ class StageStatus(StrEnum):
     SKIPPED = "SKIPPED"
     FAILED = "FAILED"
     CANCELLED = "CANCELLED"
+
+    @property
+    def terminal(self) -> bool:
+        return not STAGE_MOVES[self]
+
+
+STAGE_MOVES: Mapping[StageStatus, frozenset[StageStatus]] = {
+    StageStatus.PENDING: frozenset({StageStatus.RUNNING, StageStatus.SKIPPED}),
+    # To RUNNING again: another attempt.
+    StageStatus.RUNNING: frozenset(
+        {
+            StageStatus.RUNNING,
+            StageStatus.COMPLETED,
+            StageStatus.FAILED,
+            StageStatus.CANCELLED,
+        }
+    ),
+    StageStatus.COMPLETED: frozenset(),
+    StageStatus.SKIPPED: frozenset(),
+    StageStatus.FAILED: frozenset(),
+    StageStatus.CANCELLED: frozenset(),
+}
 
 
 class EndReason(StrEnum):

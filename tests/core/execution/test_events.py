@@ -1,4 +1,4 @@
-"""Every event against every status, with MOVES as the oracle."""
+"""Every event against every status, with MOVES and STAGE_MOVES as the oracles."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,6 +22,7 @@ from runcast.core.execution.events import (
 )
 from runcast.core.execution.model import (
     MOVES,
+    STAGE_MOVES,
     Cancellation,
     EndReason,
     Execution,
@@ -83,29 +84,31 @@ def test_a_cancel_is_possible_until_the_end(before: Status) -> None:
     assert (after.end_reason is EndReason.CANCELLED_BY_USER) is expected.terminal
 
 
-COMES_FROM: dict[Callable[[int], Event], set[StageStatus]] = {
-    lambda index: StageStarted(ID, 2000, index): {StageStatus.PENDING, StageStatus.RUNNING},
-    lambda index: StageOutput(ID, 2000, index, "x"): {StageStatus.RUNNING},
-    lambda index: StageRetrying(ID, 2000, index, FAILURE): {StageStatus.RUNNING},
-    lambda index: StageCompleted(ID, 2000, index, "v"): {StageStatus.RUNNING},
-    lambda index: StageSkipped(ID, 2000, index, "no need"): {StageStatus.PENDING},
-    lambda index: StageFailed(ID, 2000, index, FAILURE): {StageStatus.RUNNING},
-    lambda index: StageCancelled(ID, 2000, index): {StageStatus.RUNNING},
+BECOMES: dict[Callable[[int], Event], StageStatus | None] = {
+    lambda index: StageStarted(ID, 2000, index): StageStatus.RUNNING,
+    lambda index: StageOutput(ID, 2000, index, "x"): None,
+    lambda index: StageRetrying(ID, 2000, index, FAILURE): None,
+    lambda index: StageCompleted(ID, 2000, index, "v"): StageStatus.COMPLETED,
+    lambda index: StageSkipped(ID, 2000, index, "no need"): StageStatus.SKIPPED,
+    lambda index: StageFailed(ID, 2000, index, FAILURE): StageStatus.FAILED,
+    lambda index: StageCancelled(ID, 2000, index): StageStatus.CANCELLED,
 }
+"""The status that each event moves a stage to; None: it happens to one that runs."""
 
 
 @pytest.mark.parametrize("stage", StageStatus)
 @pytest.mark.parametrize("before", Status)
-@pytest.mark.parametrize("make", COMES_FROM, ids=lambda make: type(make(0)).__name__)
+@pytest.mark.parametrize("make", BECOMES, ids=lambda make: type(make(0)).__name__)
 def test_a_stage_moves_only_while_its_execution_runs(
     make: Callable[[int], Event], before: Status, stage: StageStatus
 ) -> None:
-    """And only from the statuses that the event knows; the execution's own status stays."""
-    execution = at(before, stage)
-    moves = before in (Status.RUNNING, Status.CANCELLING) and stage in COMES_FROM[make]
-    if moves:
+    """And only as the table says; the execution's own status stays."""
+    execution, becomes = at(before, stage), BECOMES[make]
+    is_possible = stage is StageStatus.RUNNING if becomes is None else becomes in STAGE_MOVES[stage]
+    if is_possible and before in (Status.RUNNING, Status.CANCELLING):
         after = make(0).after(execution)
         assert after.status is before
+        assert after.stages[0].status is (becomes or stage)
         assert after.current_stage == 1
     else:
         with pytest.raises(IllegalMove):
@@ -113,7 +116,7 @@ def test_a_stage_moves_only_while_its_execution_runs(
 
 
 @pytest.mark.parametrize("index", [-1, 2])
-@pytest.mark.parametrize("make", COMES_FROM, ids=lambda make: type(make(0)).__name__)
+@pytest.mark.parametrize("make", BECOMES, ids=lambda make: type(make(0)).__name__)
 def test_a_stage_that_does_not_exist_cannot_move(make: Callable[[int], Event], index: int) -> None:
     """Neither past the end nor counted from the end."""
     execution = at(Status.RUNNING, StageStatus.RUNNING, StageStatus.RUNNING)

@@ -1,15 +1,22 @@
 """Executions and the table of their moves."""
 
+from collections.abc import Mapping
+
 import pytest
 from runcast.core.errors import IllegalMove
-from runcast.core.execution.model import MOVES, StageRun, StageStatus, Status, Usage
+from runcast.core.execution.model import MOVES, STAGE_MOVES, StageRun, StageStatus, Status, Usage
 from samples import an_execution
 
+TABLES = [(MOVES, Status), (STAGE_MOVES, StageStatus)]
 
-def test_the_table_names_every_status_and_leads_only_to_statuses() -> None:
-    """No status is forgotten in MOVES."""
-    assert set(MOVES) == set(Status)
-    assert set().union(*MOVES.values()) <= set(Status)
+
+@pytest.mark.parametrize(("table", "statuses"), TABLES, ids=["executions", "stages"])
+def test_the_table_names_every_status_and_leads_only_to_statuses(
+    table: Mapping[Status, frozenset[Status]], statuses: type[Status]
+) -> None:
+    """No status is forgotten in it."""
+    assert set(table) == set(statuses)
+    assert set().union(*table.values()) <= set(statuses)
 
 
 def test_three_statuses_are_final() -> None:
@@ -18,18 +25,28 @@ def test_three_statuses_are_final() -> None:
     assert {status for status in Status if status.terminal} == ends
 
 
-def test_every_status_is_reached_from_queued_and_reaches_an_end() -> None:
+def test_four_statuses_of_stages_are_final() -> None:
+    """All but PENDING and RUNNING."""
+    ongoing = {StageStatus.PENDING, StageStatus.RUNNING}
+    assert {status for status in StageStatus if not status.terminal} == ongoing
+
+
+@pytest.mark.parametrize(("table", "statuses"), TABLES, ids=["executions", "stages"])
+def test_every_status_is_reached_from_the_first_and_reaches_an_end(
+    table: Mapping[Status, frozenset[Status]], statuses: type[Status]
+) -> None:
     """No status is an island and none is a trap."""
 
     def reachable(status: Status) -> set[Status]:
         found, fresh = {status}, {status}
         while fresh:
-            fresh = set().union(*(MOVES[one] for one in fresh)) - found
+            fresh = set().union(*(table[one] for one in fresh)) - found
             found |= fresh
         return found
 
-    assert reachable(Status.QUEUED) == set(Status)
-    assert all(any(end.terminal for end in reachable(status)) for status in Status)
+    first = next(iter(statuses))
+    assert reachable(first) == set(statuses)
+    assert all(any(end.terminal for end in reachable(status)) for status in statuses)
 
 
 @pytest.mark.parametrize("before", Status)

@@ -37,7 +37,7 @@ FAILURE = Failure("ExitStatus", "it ended with status 1")
 PIPELINE = a_pipeline("one", "two")
 
 # What each event of a stage makes of it, and from where.
-STAGE_MOVES: dict[Callable[[str, int], Event], tuple[set[str], str | None]] = {
+STAGE_EVENTS: dict[Callable[[str, int], Event], tuple[set[str], str | None]] = {
     lambda id, stage: StageStarted(id, 1, stage): ({"PENDING", "RUNNING"}, "RUNNING"),
     lambda id, stage: StageOutput(id, 1, stage, "text"): ({"RUNNING"}, None),
     lambda id, stage: StageRetrying(id, 1, stage, FAILURE): ({"RUNNING"}, None),
@@ -138,9 +138,9 @@ class ManagerMachine(RuleBasedStateMachine):
             self.refuses(event)
 
     @precondition(lambda self: self.runs)
-    @rule(number=NUMBERS, stage=st.integers(0, 1), make=st.sampled_from(list(STAGE_MOVES)))
+    @rule(number=NUMBERS, stage=st.integers(0, 1), make=st.sampled_from(list(STAGE_EVENTS)))
     def move_stage(self, number: int, stage: int, make: Callable[[str, int], Event]) -> None:
-        run, (comes_from, becomes) = self.one(number), STAGE_MOVES[make]
+        run, (comes_from, becomes) = self.one(number), STAGE_EVENTS[make]
         event = make(run.id, stage)
         if run.can_move_stage(stage, comes_from):
             self.say(event)
