@@ -56,6 +56,7 @@ def _list_item(pipeline: Pipeline) -> dict[str, object]:
     if pipeline.description is not None:
         item["description"] = pipeline.description
     item["stageCount"] = len(pipeline.stages)
+    item["defaultProvider"] = pipeline.default_provider
     return item
 
 

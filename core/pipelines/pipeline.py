@@ -212,6 +212,10 @@ class Pipeline(BaseModel):
         return self.definition.pipeline.description
 
     @property
+    def default_provider(self) -> str:
+        return self.definition.pipeline.default_provider
+
+    @property
     def settings(self) -> PipelineSettings:
         return self.definition.pipeline.settings
 

@@ -187,8 +187,8 @@ def _is_echo(details: ErrorDetails) -> bool:
 
 
 def _place(loc: Place) -> Place:
-    """pydantic puts the kind of a stage (its tag) between the stage's index and its keys."""
-    if len(loc) > 2 and loc[0] == "stages":
+    """pydantic puts the tag of what has one, as the kind of a stage, before the keys of it."""
+    if len(loc) > 2 and (loc[0] == "stages" or loc[:2] == ("pipeline", "targetModel")):
         return (*loc[:2], *loc[3:])
     return loc
 

@@ -1,11 +1,17 @@
 """Who a pipeline is, and how its executions run: the `pipeline` part of a pipeline file."""
 
-from typing import Self
+from typing import Annotated, Self, TypeAlias
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
-from .definition import Definition, Identifier, Milliseconds, Provider
+from .definition import Definition, Identifier, Milliseconds, ModelDefinition, Provider
+
+# With tags, so that what is wrong with a model is said of the model, not of text, too.
+TargetModel: TypeAlias = Annotated[
+    Annotated[ModelDefinition, Tag("model")] | Annotated[str, Tag("text")],
+    Discriminator(lambda given: "text" if isinstance(given, str) else "model"),
+]
 
 
 class PipelineSettings(Definition):
@@ -46,8 +52,8 @@ class PipelineHead(Definition):
     name: str = Field(min_length=1)
     version: str = Field(pattern=r"^\d+\.\d+\.\d+$")
     description: str | None = None
-    default_provider: Provider | None = None
-    """Shown to clients; each prompt stage names its own."""
-    target_model: str | None = None
-    """Accepted from old files; it does nothing."""
+    default_provider: Provider = "anthropic"
+    """Shown to clients; it does nothing: each prompt stage names its own."""
+    target_model: TargetModel | None = None
+    """The model that the result is written for; to be read by people, it does nothing."""
     settings: PipelineSettings = PipelineSettings()

@@ -79,6 +79,7 @@ PIPELINE_ITEM: Shape = {
     "version": str,
     "description?": str,
     "stageCount": int,
+    "defaultProvider": str,
 }
 PIPELINE_STAGE: Shape = {
     "id": str,

@@ -128,8 +128,10 @@ def test_pipelines(rest: httpx.Client) -> None:
         "version": "1.0.0",
         "description": "Hands its input on.",
         "stageCount": 1,
+        "defaultProvider": "anthropic",
     }
-    assert list(items["several-v1"]) == ["filename", "id", "name", "version", "stageCount"]
+    keys = ["filename", "id", "name", "version", "stageCount", "defaultProvider"]
+    assert list(items["several-v1"]) == keys
 
 
 def test_one_pipeline(rest: httpx.Client) -> None:

@@ -166,6 +166,30 @@ def test_problems_deep_inside_of_a_stage_have_their_place(tmp_path: Path) -> Non
     ]
 
 
+@pytest.mark.parametrize(
+    ("target", "problems"),
+    [
+        (
+            "{providerID: openai, modelId: m, tier: huge}",
+            [
+                "targetModel.modelID: is missing",
+                "targetModel.tier: must be 'small', 'medium' or 'large'",
+                "targetModel.modelId: unknown key `modelId`; did you mean `modelID`?",
+            ],
+        ),
+        ("5", ["targetModel: must be a mapping of keys to values"]),
+        ("[m]", ["targetModel: must be a mapping of keys to values"]),
+    ],
+    ids=["keys", "number", "list"],
+)
+def test_problems_of_a_target_model_have_their_place(
+    tmp_path: Path, target: str, problems: list[str]
+) -> None:
+    """It may be a text, too, and yet nobody is told that an object should have been one."""
+    text = VALID.replace("stages:", f"  targetModel: {target}\nstages:")
+    assert told(tmp_path / "p.yaml", text) == [f"p.yaml:5: pipeline.{one}" for one in problems]
+
+
 def test_a_stage_that_is_referred_to_must_be_there(tmp_path: Path) -> None:
     """Each such place is told with its line."""
     condition = "condition: {path: a, exists: true}"

@@ -17,7 +17,7 @@ OLD_FILE: dict[str, Any] = {
         "version": "1.0.0",
         "description": "Makes prompts better",
         "defaultProvider": "anthropic",
-        "targetModel": "claude",
+        "targetModel": MODEL | {"tier": "large", "maxTokens": 8192, "temperature": 0.5},
         "settings": {
             "enableCaching": True,
             "enableEarlyExit": True,
@@ -114,6 +114,34 @@ def test_a_file_of_the_old_system_loads_unchanged() -> None:
         "static",
         "context",
     ]
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        MODEL,
+        MODEL | {"tier": "small"},
+        MODEL | {"maxTokens": 1, "temperature": 2},
+        {"providerID": "elsewhere", "modelID": "another"},
+        "claude",
+        None,
+    ],
+    ids=str,
+)
+def test_a_target_model_is_a_model_or_its_name(target: Any) -> None:
+    """The old system's own pipelines have an object there, other files a text."""
+    head = loaded(targetModel=target).pipeline
+    assert head.model_dump(by_alias=True, exclude_unset=True)["targetModel"] == target
+
+
+@pytest.mark.parametrize(
+    ("head", "provider"),
+    [({}, "anthropic"), ({"defaultProvider": "google"}, "google")],
+    ids=["left out", "given"],
+)
+def test_the_default_provider_has_a_default(head: dict[str, str], provider: str) -> None:
+    """Section 5.1: anthropic."""
+    assert loaded(**head).pipeline.default_provider == provider
 
 
 def test_what_a_prompt_stage_does_not_say_has_a_default() -> None:
