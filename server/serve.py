@@ -19,6 +19,8 @@ from .settings import Settings
 
 SHUTDOWN_GRACE_SECONDS = 3.0
 GRACEFUL_SECONDS = 2
+DATA_WAIT_SECONDS = 10.0
+"""As long as a server that was told to stop may take."""
 MAX_MESSAGE_BYTES = 2 << 20
 
 
@@ -50,9 +52,9 @@ def run(settings: Settings) -> None:
         CannotServe: the address or the data folder cannot be used, or the pipelines not be read.
     """
     _log_to_stderr()
-    listener = _listen(settings)
     try:
-        with locked(settings.data):
+        # The folder first: a server that is about to end has its port until then, too.
+        with locked(settings.data, DATA_WAIT_SECONDS), _listen(settings) as listener:
             _serve(settings, listener)
     except InvalidInput as error:
         raise CannotServe(error.message) from None
@@ -60,8 +62,6 @@ def run(settings: Settings) -> None:
         raise CannotServe(str(error)) from None
     except KeyboardInterrupt:
         click.echo("runcast: stopped", err=True)
-    finally:
-        listener.close()
 
 
 def _serve(settings: Settings, listener: socket.socket) -> None:

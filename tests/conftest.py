@@ -1,6 +1,6 @@
 """What every test can ask for."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -24,11 +24,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
 
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Callable[..., ServerProcess]]:
-    """Starts a server with a test's own flags and variables; it ends with the test."""
+    """Starts a server with a test's own flags, deadlines and variables; it ends with the test."""
     with ExitStack() as stack:
 
-        def start(*flags: str, **environ: str) -> ServerProcess:
+        def start(
+            *flags: str, hurry: Mapping[str, float] | None = None, **environ: str
+        ) -> ServerProcess:
             folder = tmp_path / f"server-{len(list(tmp_path.iterdir()))}"
-            return stack.enter_context(serving(folder, *flags, **environ))
+            return stack.enter_context(serving(folder, *flags, hurry=hurry, **environ))
 
         yield start

@@ -35,10 +35,15 @@ def test_prints_where_it_listens(server: ServerProcess) -> None:
     assert not place.endswith(":0")
 
 
+@pytest.fixture(scope="module")
+def text() -> str:
+    """What --help says."""
+    return " ".join(runcast("serve", "--help").stdout.split())
+
+
 @pytest.mark.parametrize("name", Settings.model_fields)
-def test_help(name: str) -> None:
+def test_help(text: str, name: str) -> None:
     """--help names every flag, and the environment variable of it."""
-    text = " ".join(runcast("serve", "--help").stdout.split())
     assert f"--{name.replace('_', '-')}" in text
     assert f"[RUNCAST_{name.upper()}" in text
 

@@ -1,5 +1,6 @@
 """A real server in a process of its own, started by its command."""
 
+import json
 import os
 import re
 import subprocess
@@ -14,6 +15,7 @@ from deadlines import eventually
 
 PIPELINES = Path(__file__).with_name("pipelines")
 COMMAND = str(Path(sys.executable).with_name("runcast"))
+HURRIED = Path(__file__).with_name("hurried_runcast.py")
 
 
 def clean_environ(**variables: str) -> dict[str, str]:
@@ -26,10 +28,17 @@ def clean_environ(**variables: str) -> dict[str, str]:
     return kept | variables
 
 
-def runcast(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+def command(hurry: Mapping[str, float] | None) -> list[str]:
+    """The `runcast` command; `hurry` has deadlines of its own for it (hurried_runcast.py)."""
+    return [sys.executable, str(HURRIED), json.dumps(hurry)] if hurry else [COMMAND]
+
+
+def runcast(
+    *arguments: str, hurry: Mapping[str, float] | None = None, **variables: str
+) -> subprocess.CompletedProcess[str]:
     """The `runcast` command, run to its end."""
     return subprocess.run(
-        [COMMAND, *arguments],
+        [*command(hurry), *arguments],
         env=clean_environ(**variables),
         capture_output=True,
         text=True,
@@ -38,11 +47,18 @@ def runcast(*arguments: str, **variables: str) -> subprocess.CompletedProcess[st
 
 
 class ServerProcess:
-    """`runcast serve` on a free port; `folder` takes its data and what it says."""
+    """`runcast serve`; `folder` takes its data, unless a flag says otherwise, and what it says."""
 
-    def __init__(self, folder: Path, flags: Sequence[str], environ: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        flags: Sequence[str],
+        environ: Mapping[str, str],
+        hurry: Mapping[str, float] | None = None,
+    ) -> None:
         self._stdout, self._stderr = folder / "stdout", folder / "stderr"
-        arguments = [COMMAND, "serve", "--data", str(folder / "data"), *flags]
+        self.data = folder / "data"
+        arguments = [*command(hurry), "serve", "--data", str(self.data), *flags]
         with self._stdout.open("w") as stdout, self._stderr.open("w") as stderr:
             self.process = psutil.Popen(
                 arguments, stdout=stdout, stderr=stderr, env=clean_environ(**environ)
@@ -103,13 +119,15 @@ class ServerProcess:
 
 
 @contextmanager
-def serving(folder: Path, *flags: str, **environ: str) -> Iterator[ServerProcess]:
+def serving(
+    folder: Path, *flags: str, hurry: Mapping[str, float] | None = None, **environ: str
+) -> Iterator[ServerProcess]:
     """A server with the test pipelines that is ready, ended when the block is left."""
     places = [] if "--port" in flags or "RUNCAST_PORT" in environ else ["--port", "0"]
     if "--pipelines" not in flags:
         places += ["--pipelines", str(PIPELINES)]
     folder.mkdir(parents=True, exist_ok=True)
-    server = ServerProcess(folder, [*places, *flags], environ)
+    server = ServerProcess(folder, [*places, *flags], environ, hurry)
     try:
         server.wait_until_ready()
         yield server
