@@ -6,10 +6,16 @@ from pathlib import Path
 
 import pytest
 import runcast
+from needs import need
 
 ROOT = Path(runcast.__file__).parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 ROOMS = {"core", "examples", "resolvers", "rest_compat", "schema", "server"}
+DATA = [
+    (package, pattern)
+    for package, patterns in PROJECT["tool"]["setuptools"]["package-data"].items()
+    for pattern in patterns
+]
 BESIDE = {"tests", "benchmarks", "docs", "build"}
 
 
@@ -75,12 +81,19 @@ def test_version() -> None:
     assert re.fullmatch(r"\d+\.\d+\.\d+", runcast.__version__)
 
 
-def test_data_files() -> None:
-    """What is not code and yet needed is in the wheel: the schema, the pipelines, py.typed."""
-    data = PROJECT["tool"]["setuptools"]["package-data"]
-    for package, patterns in data.items():
-        folder = ROOT.joinpath(*package.split(".")[1:])
-        for pattern in patterns:
-            assert list(folder.glob(pattern)), f"{package}: {pattern}"
-    assert "schema.graphql" in data["runcast.schema"]
-    assert "py.typed" in data["runcast"]
+@pytest.mark.parametrize(("package", "pattern"), DATA)
+def test_data_files(package: str, pattern: str) -> None:
+    """What is not code and yet needed is there, for the wheel to take."""
+    files = list(ROOT.joinpath(*package.split(".")[1:]).glob(pattern))
+    if "node_modules" in pattern:
+        need(files, "no GraphiQL: npm ci --prefix server/playground")
+    assert files
+
+
+def test_data_files_in_the_wheel() -> None:
+    """The schema, the pipelines and the mark that the package has types are among them."""
+    assert {
+        ("runcast", "py.typed"),
+        ("runcast.examples", "*.yaml"),
+        ("runcast.schema", "schema.graphql"),
+    } <= set(DATA)

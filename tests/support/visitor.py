@@ -1,6 +1,5 @@
 """Somebody who opens the live page in a browser, and notes what no page of ours may do."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
-import pytest
+from needs import need
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -19,10 +18,8 @@ LONGEST_MS = 30_000
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """The browser of this machine. Without one the test is skipped, or fails where CI runs it."""
-    program = next(filter(None, map(shutil.which, NAMES)), None)
-    if not program:
-        pytest.fail(MISSING) if os.environ.get("CI") else pytest.skip(MISSING)
+    """The browser of this machine."""
+    program = need(next(filter(None, map(shutil.which, NAMES)), None), MISSING)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
         yield browser
