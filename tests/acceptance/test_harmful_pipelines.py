@@ -1,0 +1,200 @@
+"""Pipelines that harm their process or the loop, beside innocent executions and other clients."""
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from bystander import Bystander
+from deadlines import eventually
+from server_process import ServerProcess, all_gone, serving
+
+HARMFUL = """
+import asyncio, ctypes, json, os, re, signal, sys, time
+
+async def sleeps(text):
+    time.sleep(8)
+
+async def computes(text):
+    while True:
+        pass
+
+async def holds_the_lock(text):
+    re.match(r"(a+)+$", "a" * 40 + "b")
+
+async def exits_in_a_task(text):
+    async def exits():
+        raise SystemExit(3)
+    await asyncio.gather(exits(), asyncio.sleep(1))
+
+async def stops_the_loop(text):
+    asyncio.get_running_loop().call_soon(asyncio.get_running_loop().stop)
+    await asyncio.sleep(0.2)
+
+async def exits(text):
+    os._exit(3)
+
+async def crashes(text):
+    ctypes.string_at(0)
+
+async def returns_much(text):
+    return [{"number": number} for number in range(600_000)]
+
+async def emits_much(text, context):
+    for number in range(1_000_000):
+        context.emit("x")
+
+def forks(text):
+    if os.fork() == 0:
+        time.sleep(0.1)
+        return "the fork"
+    return "the parent"
+
+def leaves_things(text):
+    os.chdir("/")
+    os.environ["PATH"] = ""
+    sys.stdout = None
+    signal.setitimer(signal.ITIMER_REAL, 0.3)
+
+def eats(text):
+    import resource
+    resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
+    held = []
+    while True:
+        held.append(bytearray(64 << 20))
+"""
+IMPORTS = {
+    "hanging_import": "import time; time.sleep(600)",
+    "exiting_import": "import os; os._exit(3)",
+    "crashing_import": "import ctypes; ctypes.string_at(0)",
+    "signal_import": "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)",
+    "patching_import": "import json; json.dumps = json.loads = None",
+}
+INNOCENT = """
+import asyncio, time
+
+async def counts(text, context):
+    for number in range(40):
+        context.emit(f"{number}\\n")
+        await asyncio.sleep(0.05)
+    return "innocent"
+"""
+FUNCTIONS = (
+    *("sleeps", "computes", "holds_the_lock", "exits_in_a_task", "stops_the_loop", "exits"),
+    *("crashes", "returns_much", "emits_much", "forks", "leaves_things", "eats"),
+)
+COMPLETE = {"stops_the_loop", "emits_much", "forks", "leaves_things"}
+ENDED = ("completed", "failed", "cancelled")
+
+
+def pipeline(id: str, stage: str) -> str:
+    return f"pipeline: {{id: {id}, name: {id}, version: 1.0.0}}\nstages:\n  - {{id: s, {stage}}}\n"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A pipeline for each function, each module that is bad to import, and two innocent ones."""
+    folder = tmp_path_factory.mktemp("pipelines")
+    (folder / "harmful.py").write_text(HARMFUL)
+    (folder / "innocent.py").write_text(INNOCENT)
+    for name in FUNCTIONS:
+        (folder / f"{name}.yaml").write_text(pipeline(name, f"call: 'harmful:{name}'"))
+    for name, code in IMPORTS.items():
+        (folder / f"module_{name}.py").write_text(f"{code}\n\ndef run(text):\n    return text\n")
+        stage = f"call: 'module_{name}:run'"
+        (folder / f"{name}.yaml").write_text(pipeline(name, stage))
+    (folder / "counts.yaml").write_text(pipeline("counts", "call: 'innocent:counts'"))
+    command = 'command: [sh, -c, "for n in $(seq 30); do echo $n; sleep 0.05; done"]'
+    (folder / "shell.yaml").write_text(pipeline("shell", command))
+    return folder
+
+
+def start(server: ServerProcess, name: str) -> str:
+    answer = server.client.post(f"/api/pipelines/{name}/run", json={"input": "hello"})
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["executionId"])
+
+
+def end_of(server: ServerProcess, id: str) -> httpx.Response:
+    """The execution once it has ended."""
+
+    def ended() -> httpx.Response | None:
+        answer = server.client.get(f"/api/executions/{id}")
+        return answer if answer.json()["status"] in ENDED else None
+
+    found = eventually(ended)
+    assert found is not None
+    return found
+
+
+@pytest.fixture(scope="module")
+def shared(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """One server that all of the harmful functions meet, one after the other."""
+    with serving(tmp_path_factory.mktemp("shared"), "--pipelines", str(folder)) as server:
+        yield server
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_others_go_on(shared: ServerProcess, name: str) -> None:
+    """Beside a harmful execution innocent ones are completed, and nobody waits for an answer."""
+    server = shared
+    innocent = [start(server, each) for each in ("counts", "shell")]
+    with Bystander(server.url) as bystander:
+        harmful = end_of(server, start(server, name)).json()
+        ends = [end_of(server, id).json()["status"] for id in innocent]
+    assert ends == ["completed", "completed"]
+    assert harmful["status"] == ("completed" if name in COMPLETE else "failed"), harmful
+    assert not bystander.refused
+    # A promise of 100 ms, on a machine that is busy with other tests.
+    assert max(bystander.waits) < 1, sorted(bystander.waits)[-3:]
+    assert end_of(server, start(server, "counts")).json()["status"] == "completed"
+    assert "Traceback" not in server.complained
+
+
+@pytest.mark.parametrize("name", sorted(IMPORTS))
+def test_an_import_is_felt_by_nobody(
+    serve: Callable[..., ServerProcess], folder: Path, name: str
+) -> None:
+    """However bad, neither at the start nor when its stage runs."""
+    server = serve("--pipelines", str(folder))
+    innocent = start(server, "counts")
+    answer = server.client.post(f"/api/pipelines/{name}/run", json={"input": "hello"})
+    assert answer.status_code in (200, 404)
+    with Bystander(server.url) as bystander:
+        assert end_of(server, innocent).json()["status"] == "completed"
+    assert max(bystander.waits) < 1
+    asked = time.monotonic()
+    family = server.children()
+    server.process.send_signal(signal.SIGTERM)
+    server.process.wait(20)
+    assert time.monotonic() - asked < 10
+    assert all_gone(family)
+
+
+def test_a_time_limit_ends_who_blocks(serve: Callable[..., ServerProcess], folder: Path) -> None:
+    """`timeoutMs: 500` is not 500 ms and the rest of a long sleep."""
+    stage = "call: 'harmful:sleeps', timeoutMs: 500"
+    (folder / "limited.yaml").write_text(pipeline("limited", stage))
+    server = serve("--pipelines", str(folder))
+    begun = time.monotonic()
+    ended = end_of(server, start(server, "limited")).json()
+    assert ended["status"] == "failed"
+    assert "took longer than 500 ms" in str(ended)
+    assert time.monotonic() - begun < 5
+
+
+@pytest.mark.parametrize("name", ["sleeps", "computes", "holds_the_lock"])
+def test_sigterm_ends_who_blocks(
+    serve: Callable[..., ServerProcess], folder: Path, name: str
+) -> None:
+    """Within ten seconds, with its process."""
+    server = serve("--pipelines", str(folder))
+    start(server, name)
+    asked = time.monotonic()
+    family = server.children()
+    server.process.send_signal(signal.SIGTERM)
+    server.process.wait(20)
+    assert time.monotonic() - asked < 10
+    assert all_gone(family)
