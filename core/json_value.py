@@ -8,6 +8,11 @@ import orjson
 JSON: TypeAlias = object
 
 
+def dumps(value: JSON) -> bytes:
+    """A value as JSON, without white space."""
+    return orjson.dumps(value)
+
+
 def as_text(value: JSON) -> str:
     """Text as it is, everything else as JSON with an indent of 2."""
     if isinstance(value, str):

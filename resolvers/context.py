@@ -7,6 +7,7 @@ from ..core.clock import Clock
 from ..core.fairness import Turns
 from ..core.history import History
 from ..core.live.manager import ExecutionManager
+from ..core.results.files import ExecutionFiles
 from ..core.pipelines.library import PipelineLibrary
 
 
@@ -17,6 +18,7 @@ class Context:
     manager: ExecutionManager
     pipelines: PipelineLibrary
     history: History
+    files: ExecutionFiles
     clock: Clock
     version: str
     environ: Mapping[str, str]

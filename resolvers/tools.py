@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ..core.clock import Clock
 from ..core.running.stages.command import child_environment
-from ..core.running.stages.process import ChildProcess
+from ..core.running.stages.process import STDOUT, ChildProcess
 from .modes import CLI_TOOLS
 
 ANSWER_SECONDS = 5.0
@@ -54,10 +54,15 @@ class CliTools:
         if program is None:
             return _missing("it is not on the server's PATH")
         said = bytearray()
+
+        def receive(fd: int, data: bytes) -> None:
+            if fd == STDOUT:
+                said.extend(data[: MOST_BYTES - len(said)])
+
         try:
             child = await ChildProcess.start(
                 [program, "--version"],
-                lambda data: said.extend(data[: MOST_BYTES - len(said)]),
+                receive,
                 stdin=subprocess.DEVNULL,
                 env=child_environment(self._environ),
             )

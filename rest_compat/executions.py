@@ -9,6 +9,7 @@ from ..core.execution.filter import EVERYTHING, ExecutionFilter
 from ..core.execution.model import Status
 from ..resolvers import executions as resolvers, history
 from ..resolvers.context import Context
+from ..resolvers.logs import shown
 from .answers import answer
 from .shapes import STATUS_WORDS, detail, historic_detail, history_record, list_item
 
@@ -39,7 +40,7 @@ async def show_execution(ctx: Context, request: Request) -> Response:
     """Section 1.3: as it is live, or else as the history has it."""
     execution = await resolvers.get_execution(ctx, request.path_params["id"])
     shape = detail if resolvers.is_live(ctx, execution.id) else historic_detail
-    return answer(shape(execution))
+    return answer(shape(await shown(ctx, execution)))
 
 
 async def list_history(ctx: Context, request: Request) -> Response:
@@ -48,7 +49,7 @@ async def list_history(ctx: Context, request: Request) -> Response:
     found = await history.list_history(ctx, page, page_size)
     return answer(
         {
-            "executions": [history_record(execution) for execution in found.executions],
+            "executions": [history_record(await shown(ctx, one)) for one in found.executions],
             "total": found.total,
             "page": found.page,
             "pageSize": found.page_size,

@@ -9,8 +9,8 @@ from enum import IntEnum
 from typing import TypeAlias
 
 from ..core.execution.model import Execution, StageRun, StageStatus, Status
-from ..core.results.result import OUTPUT_UNITS, cut, stage_error
-from .shapes import result
+from ..core.results.result import stage_error
+from .shapes import result, shown_output
 
 News: TypeAlias = dict[str, object]
 
@@ -73,7 +73,7 @@ def _end_of_stage(execution: Execution, stage: StageRun) -> Iterator[News]:
     if stage.status is StageStatus.SKIPPED:
         yield _event("stage:skipped", execution, stage) | {"reason": stage.skip_reason or ""}
         return
-    if stage.output.length:
+    if stage.log.head:
         yield _output(execution, stage)
     if stage.status is StageStatus.COMPLETED:
         ended = {
@@ -92,12 +92,11 @@ def _event(type: str, execution: Execution, stage: StageRun) -> News:
 
 
 def _output(execution: Execution, stage: StageRun) -> News:
-    kept = stage.output
     return {
         "type": "stage:output",
         "executionId": execution.id,
         "stageId": stage.id,
-        "output": cut(kept.text(0, OUTPUT_UNITS + 1), kept.truncated),
+        "output": shown_output(stage),
         "isFinal": True,
     }
 

@@ -82,9 +82,14 @@ def stage_progress(stage: StageRun) -> dict[str, object]:
         shown["cost"] = stage.usage.cost_usd
     elif stage.status in (StageStatus.FAILED, StageStatus.CANCELLED):
         shown["error"] = stage_error(stage)
-    if stage.output.length and stage.status is not StageStatus.SKIPPED:
-        shown["output"] = cut(stage.output.text(0, OUTPUT_UNITS + 1), stage.output.truncated)
+    if stage.log.head and stage.status is not StageStatus.SKIPPED:
+        shown["output"] = shown_output(stage)
     return shown
+
+
+def shown_output(stage: StageRun) -> str:
+    """The beginning of what it has written, and a note where there is more."""
+    return cut(stage.log.head, stage.log.output_length > len(stage.log.head))
 
 
 def result(execution: Execution) -> dict[str, object]:

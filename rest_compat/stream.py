@@ -61,28 +61,25 @@ class _Events:
             async with aclosing(changes):
                 async for change in changes:
                     self._latest = change.execution
-                    yield self._message(change)
+                    yield await self._message(change)
         if self._latest.status.terminal:
-            yield self._end()
+            yield await self._end()
 
-    def _message(self, change: Change) -> bytes:
+    async def _message(self, change: Change) -> bytes:
         data = _state(change.execution, change.at)
         if change.kind is ChangeKind.RESET and change.missed is not None:
             data["missedEvents"] = change.missed
         if change.stage is not None:
             stage = change.execution.stages[change.stage]
             if change.piece is None:
-                data["stage"] = stage_progress(stage)
+                now = await shown(self._ctx, change.execution)
+                data["stage"] = stage_progress(now.stages[change.stage])
             else:
-                data |= {
-                    "stageId": stage.id,
-                    "offset": change.piece.offset,
-                    "text": change.piece.text,
-                }
+                return self._event(*_of_piece(change, change.piece, stage.id, data))
         return self._event(EVENT_WORDS[change.kind], data)
 
-    def _end(self) -> bytes:
-        ended = self._latest
+    async def _end(self) -> bytes:
+        ended = await shown(self._ctx, self._latest)
         data = _state(ended, ended.ended_at or ended.started_at)
         return self._event("end", data | {"result": result(ended)})
 
@@ -93,6 +90,16 @@ class _Events:
             word.encode(),
             orjson.dumps(data),
         )
+
+
+def _of_piece(
+    change: Change, piece: LogPiece, stage_id: str, data: dict[str, object]
+) -> tuple[str, dict[str, object]]:
+    """What is new on stdout is an `output` event, all else a `log` event."""
+    said = {"stageId": stage_id, "stream": piece.stream, "text": piece.text}
+    if piece.stream is LogStream.STDOUT:
+        return "output", data | said | {"offset": change.output_offset, "logOffset": piece.offset}
+    return "log", data | said | {"logOffset": piece.offset}
 
 
 def _state(execution: Execution, at: int) -> dict[str, object]:

@@ -2,16 +2,9 @@
 
 from dataclasses import dataclass
 
-from .events import ChangeKind, Event, StageOutput
+from .events import ChangeKind, Event, StageLogged
+from .log import LogPiece
 from .model import Execution
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """A piece of a stage's output that is new; `offset` in characters."""
-
-    offset: int
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,17 +15,19 @@ class Change:
     execution: Execution
     at: int
     stage: int | None = None
-    piece: Piece | None = None
+    piece: LogPiece | None = None
+    """OUTPUT: what is new in the stage's log."""
+    output_offset: int = 0
+    """OUTPUT: how long the stage's stdout was before, in characters."""
     missed: int | None = None
     """RESET: how many changes were lost; None: nobody knows."""
 
     @classmethod
     def of(cls, event: Event, after: Execution) -> "Change":
-        piece = None
-        if isinstance(event, StageOutput):
-            offset = after.stages[event.index].output.length - len(event.text)
-            piece = Piece(offset, event.text)
-        return cls(event.kind, after, event.at, event.stage, piece)
+        if isinstance(event, StageLogged):
+            offset = event.output_offset
+            return cls(event.kind, after, event.at, event.stage, event.piece, offset)
+        return cls(event.kind, after, event.at, event.stage)
 
     @property
     def terminal(self) -> bool:

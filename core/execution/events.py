@@ -12,6 +12,7 @@ from typing import ClassVar, TypeAlias
 
 from ..errors import IllegalMove
 from ..json_value import JSON
+from .log import LogPiece
 from .model import (
     STAGE_MOVES,
     Cancellation,
@@ -23,7 +24,6 @@ from .model import (
     Status,
     Usage,
 )
-from .output import Output
 
 
 class ChangeKind(StrEnum):
@@ -181,7 +181,7 @@ class StageEvent(Event, ABC):
 
 @dataclass(frozen=True, slots=True)
 class StageStarted(StageEvent):
-    """An attempt begins. What an earlier attempt put out is gone; its error stays to be seen."""
+    """An attempt begins. The error of an earlier one stays to be seen until it is over."""
 
     becomes = StageStatus.RUNNING
 
@@ -189,24 +189,20 @@ class StageStarted(StageEvent):
     model: str | None = None
 
     def after_stage(self, stage: StageRun) -> StageRun:
-        return replace(
-            stage,
-            attempt=self.attempt,
-            model=self.model or stage.model,
-            started_at=stage.started_at or self.at,
-            output=Output(),
-        )
+        begun = stage.begun(self.attempt, self.at)
+        return replace(begun, model=self.model or stage.model)
 
 
 @dataclass(frozen=True, slots=True)
-class StageOutput(StageEvent):
-    """The stage put out a piece of text; `dropped` more bytes were counted and not kept."""
+class StageLogged(StageEvent):
+    """The attempt, or the engine about it, has said something."""
 
-    text: str
-    dropped: int = 0
+    piece: LogPiece
+    output_offset: int
+    """How long its stdout was before, in characters."""
 
     def after_stage(self, stage: StageRun) -> StageRun:
-        return replace(stage, output=stage.output.appended(self.text, self.dropped))
+        return replace(stage, log=stage.log.appended(self.piece, self.output_offset))
 
     @property
     def kind(self) -> ChangeKind:
@@ -214,13 +210,25 @@ class StageOutput(StageEvent):
 
 
 @dataclass(frozen=True, slots=True)
-class StageRetrying(StageEvent):
-    """An attempt failed and another one will follow."""
+class StageProgressed(StageEvent):
+    """The attempt has said how far it is: from 0 to 1."""
 
-    error: Failure
+    progress: float
 
     def after_stage(self, stage: StageRun) -> StageRun:
-        return replace(stage, error=self.error)
+        return replace(stage, progress=self.progress)
+
+
+@dataclass(frozen=True, slots=True)
+class StageRetrying(StageEvent):
+    """An attempt failed and another one will follow, at `next_attempt_at` in epoch ms."""
+
+    error: Failure
+    next_attempt_at: int
+
+    def after_stage(self, stage: StageRun) -> StageRun:
+        over = stage.attempt_over(StageStatus.FAILED, self.at, self.error)
+        return replace(over, error=self.error, next_attempt_at=self.next_attempt_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,12 +243,10 @@ class StageCompleted(StageEvent):
 
     def after_stage(self, stage: StageRun) -> StageRun:
         return replace(
-            stage,
-            ended_at=self.at,
+            stage.over(StageStatus.COMPLETED, self.at, None),
             value=self.value,
             usage=self.usage,
             model=self.model or stage.model,
-            error=None,
         )
 
 
@@ -265,7 +271,7 @@ class StageFailed(StageEvent):
     error: Failure
 
     def after_stage(self, stage: StageRun) -> StageRun:
-        return replace(stage, ended_at=self.at, error=self.error)
+        return stage.over(StageStatus.FAILED, self.at, self.error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +281,7 @@ class StageCancelled(StageEvent):
     becomes = StageStatus.CANCELLED
 
     def after_stage(self, stage: StageRun) -> StageRun:
-        return replace(stage, ended_at=self.at)
+        return stage.over(StageStatus.CANCELLED, self.at, stage.error)
 
 
 def _cancelled(execution: Execution, at: int) -> Execution:
@@ -295,6 +301,6 @@ def _closed(execution: Execution, at: int, status: StageStatus, error: Failure |
     """No stage of an ended execution is left on RUNNING."""
     for index, stage in enumerate(execution.stages):
         if stage.status is StageStatus.RUNNING:
-            closed = replace(stage, status=status, ended_at=at, error=error or stage.error)
-            execution = execution.with_stage(index, closed)
+            over = stage.over(status, at, error or stage.error)
+            execution = execution.with_stage(index, over)
     return execution

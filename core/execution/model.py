@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from ..errors import IllegalMove
 from ..json_value import JSON
-from .output import Output
+from .stage_log import StageLog
 
 
 class Status(StrEnum):
@@ -129,6 +129,18 @@ class RunOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class StageAttempt:
+    """One attempt at a stage. Times in epoch ms."""
+
+    number: int
+    """From 1."""
+    started_at: int
+    status: StageStatus = StageStatus.RUNNING
+    ended_at: int | None = None
+    error: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class StageRun:
     """One stage of one execution. Times in epoch ms."""
 
@@ -142,7 +154,14 @@ class StageRun:
     skip_reason: str | None = None
     model: str | None = None
     usage: Usage = field(default_factory=Usage)
-    output: Output = field(default_factory=Output)
+    log: StageLog = field(default_factory=StageLog)
+    """Of the latest attempt."""
+    attempts: tuple[StageAttempt, ...] = ()
+    """In order; the latest one's number is `attempt`."""
+    progress: float | None = None
+    """From 0 to 1, as the latest attempt has said last."""
+    next_attempt_at: int | None = None
+    """When the next attempt begins, while the stage waits for it."""
     value: JSON = None
     """What the stage hands to the next one: text or JSON; None until it has completed."""
     value_dropped: bool = False
@@ -156,6 +175,31 @@ class StageRun:
             return None
         return self.ended_at - self.started_at
 
+    def begun(self, number: int, at: int) -> "StageRun":
+        """The same with another attempt."""
+        return replace(
+            self,
+            attempt=number,
+            started_at=self.started_at or at,
+            log=StageLog(),
+            attempts=(*self.attempts, StageAttempt(number, at)),
+            progress=None,
+            next_attempt_at=None,
+        )
+
+    def attempt_over(self, status: StageStatus, at: int, error: Failure | None) -> "StageRun":
+        """The same with its latest attempt ended; what it has said is no longer in memory."""
+        *earlier, latest = self.attempts
+        over = replace(latest, status=status, ended_at=at, error=error)
+        return replace(self, log=self.log.closed(), attempts=(*earlier, over))
+
+    def over(self, status: StageStatus, at: int, error: Failure | None) -> "StageRun":
+        """The same in its final status, and with its latest attempt ended unless it had already."""
+        ended = replace(self, status=status, ended_at=at, error=error, next_attempt_at=None)
+        if not self.attempts or self.attempts[-1].ended_at is not None:
+            return ended
+        return ended.attempt_over(status, at, error)
+
 
 @dataclass(frozen=True, slots=True)
 class Execution:
@@ -164,7 +208,7 @@ class Execution:
     id: str
     pipeline_id: str
     pipeline_name: str
-    input: str
+    input: str | StoredValue
     input_preview: str
     started_at: int
     stages: tuple[StageRun, ...]

@@ -12,14 +12,15 @@ from .model import (
     Execution,
     Failure,
     RunOptions,
+    StageAttempt,
     StageRun,
     StageStatus,
     Status,
     Usage,
 )
-from .output import Output
+from .stage_log import StageLog
+from .stored import StoredValue
 
-STORED_OUTPUT_CHARACTERS = 51_200
 STORED_VALUE_BYTES = 256 * 1024
 
 Value = TypeVar("Value")
@@ -46,8 +47,8 @@ def load(content: bytes) -> Execution:
 def storable(execution: Execution) -> Execution:
     """The same without what is too much to keep.
 
-    Of each stage's output the first 51,200 characters stay, the rest counts as dropped. A value
-    that is larger than 256 KiB as JSON, or cannot be JSON, becomes None.
+    A value that is larger than 256 KiB as JSON, or cannot be JSON, becomes None; larger values are
+    in files, and the record names them. Logs are in files as well.
     """
     stages = tuple(map(_storable_stage, execution.stages))
     return replace(execution, stages=stages, output=_small(execution.output))
@@ -63,8 +64,11 @@ def _as_json(value: object) -> bytes:
 
 
 def _plain(value: object) -> Mapping[str, object]:
-    if isinstance(value, Output):
-        return {"text": value.text(), "dropped": value.dropped}
+    if isinstance(value, StageLog):
+        lengths = {"length": value.length, "output_length": value.output_length}
+        return lengths | ({"head": value.head} if value.head else {})
+    if isinstance(value, StoredValue):
+        return {STORED: {field.name: getattr(value, field.name) for field in fields(value)}}
     if is_dataclass(value):
         return {field.name: getattr(value, field.name) for field in fields(value)}
     raise TypeError(f"{type(value).__name__} is not JSON")
@@ -83,9 +87,31 @@ def _of(cls: type[Value]) -> Callable[[Mapping[str, Any]], Value]:
     return lambda data: _built(cls, data)
 
 
+STORED = "runcast:stored"
+"""The key of an object in a record that stands for a value in a file."""
+
+
+def _value(data: Any) -> JSON:
+    if isinstance(data, dict) and data.keys() == {STORED}:
+        return _built(StoredValue, data[STORED])
+    value: JSON = data
+    return value
+
+
+def _stage(data: Mapping[str, Any]) -> StageRun:
+    stage = _built(StageRun, data)
+    if "output" not in data:
+        return stage
+    # A record of version 0.1 has the beginning of the output in itself, and no log.
+    text = data["output"]["text"]
+    return replace(stage, log=StageLog(len(text), len(text), head=text))
+
+
 PARTS: Mapping[type, Mapping[str, Callable[[Any], object]]] = {
     Execution: {
-        "stages": lambda stages: tuple(_built(StageRun, stage) for stage in stages),
+        "input": _value,
+        "output": _value,
+        "stages": lambda stages: tuple(map(_stage, stages)),
         "status": Status,
         "end_reason": EndReason,
         "labels": lambda labels: tuple((key, value) for key, value in labels),
@@ -96,9 +122,12 @@ PARTS: Mapping[type, Mapping[str, Callable[[Any], object]]] = {
     StageRun: {
         "status": StageStatus,
         "usage": _of(Usage),
-        "output": lambda data: Output().appended(data["text"], data["dropped"]),
+        "log": _of(StageLog),
+        "attempts": lambda attempts: tuple(_built(StageAttempt, one) for one in attempts),
+        "value": _value,
         "error": _of(Failure),
     },
+    StageAttempt: {"status": StageStatus, "error": _of(Failure)},
 }
 """What is not in an execution as JSON has it."""
 
@@ -106,14 +135,7 @@ PARTS: Mapping[type, Mapping[str, Callable[[Any], object]]] = {
 def _storable_stage(stage: StageRun) -> StageRun:
     value = _small(stage.value)
     dropped = stage.value_dropped or (value is None and stage.value is not None)
-    return replace(stage, output=_cut(stage.output), value=value, value_dropped=dropped)
-
-
-def _cut(output: Output) -> Output:
-    if output.length <= STORED_OUTPUT_CHARACTERS:
-        return output
-    rest = len(utf8(output.text(STORED_OUTPUT_CHARACTERS)))
-    return Output().appended(output.text(limit=STORED_OUTPUT_CHARACTERS), output.dropped + rest)
+    return replace(stage, value=value, value_dropped=dropped)
 
 
 def _small(value: JSON) -> JSON:

@@ -30,7 +30,8 @@ from .definition import (
 )
 from .pipeline_head import PipelineHead, PipelineSettings
 
-MAX_OUTPUT_BYTES = 1 << 20
+MAX_OUTPUT_BYTES = 64 << 20
+LARGEST_OUTPUT_BYTES = 4 << 30
 
 PROMPT_TIMEOUT_MS = 60_000
 
@@ -53,8 +54,8 @@ class StageDefinition(Definition):
     retry_count: int = Field(default=0, ge=0, le=5)
     retry_delay_ms: Milliseconds = 1000
     """Before the second attempt; doubled before each further one, 30 s at most."""
-    max_output_bytes: int = Field(default=MAX_OUTPUT_BYTES, gt=0, le=64 * MAX_OUTPUT_BYTES)
-    """What is kept of its output; what comes after that is counted and dropped."""
+    max_output_bytes: int = Field(default=MAX_OUTPUT_BYTES, gt=0, le=LARGEST_OUTPUT_BYTES)
+    """How large its value may be: with more the stage fails, for nothing is cut and handed on."""
     input: str | None = None
     """A template for what the stage is given; None: what the stage before handed over."""
     output: OutputDefinition | None = None

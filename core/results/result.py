@@ -58,7 +58,7 @@ def _optimized(stage: StageRun) -> JSON:
     named = stage.value.get("optimizedPrompt") if isinstance(stage.value, dict) else None
     if named is not None:
         return named
-    return as_text(stage.value) if stage.model is None else stage.output.text()
+    return as_text(stage.value) if stage.model is None else stage.log.head
 
 
 def stage_error(stage: StageRun) -> str:

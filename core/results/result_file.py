@@ -96,7 +96,7 @@ def result_content(execution: Execution) -> bytes:
 
 
 def _stage(stage: StageRun) -> dict[str, object]:
-    usage, kept = stage.usage, stage.output
+    usage, log = stage.usage, stage.log
     shown: dict[str, object] = {
         "stageId": stage.id,
         "stageName": stage.name,
@@ -106,7 +106,7 @@ def _stage(stage: StageRun) -> dict[str, object]:
         "cost": usage.cost_usd,
         "inputTokens": usage.input_tokens,
         "outputTokens": usage.output_tokens,
-        "output": cut(kept.text(), kept.truncated) if kept.length else None,
+        "output": cut(log.head, log.output_length > len(log.head)) if log.head else None,
     }
     if stage.status is StageStatus.COMPLETED:
         shown["parsedOutput"] = cut_value(stage.value)

@@ -1,50 +1,67 @@
-"""One attempt of one stage: what it puts out, how long it may take, and that it really stops."""
+"""One attempt of one stage: how long it may take, that it really stops, and what its value is."""
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
 from ..errors import StageError, StageTimeout
-from ..json_value import as_text
+from ..execution.log import LogStream
+from ..execution.stored import StoredValue, TooLarge
+from ..json_value import JSON, as_text
+from .contents import INLINE_BYTES, content
 from .parsing import parsed
 from .stages import StageCall, StageResult, StageRunner
-from .stages.emitter import Emitter
-from .template import Scope, render
 
 logger = logging.getLogger("runcast.executor")
 
-Publish = Callable[[str, int], Awaitable[None]]
 
+async def attempt(runner: StageRunner[Any], call: StageCall[Any]) -> StageResult:
+    """Runs the stage, and reads its value as the definition of its output says.
 
-async def attempt(runner: StageRunner[Any], call: StageCall[Any], publish: Publish) -> StageResult:
-    """Gives the stage its input, passes on what it puts out, and reads what it came to.
-
-    `publish` is given each piece of output and the number of bytes that were not kept. What the
-    runner has put out stays, also where reading it then fails.
+    What the runner has said stays, also where reading the value then fails.
 
     Raises:
         StageError: the attempt failed.
         StageTimeout: it took longer than the stage's `timeoutMs`.
     """
-    stage = call.stage
-    async with Emitter(publish, stage.max_output_bytes) as emitter:
-        call = replace(call, emit=emitter.emit, input=_given(call))
-        result = await _within_its_time(runner, call)
-        if emitter.silent:
-            emitter.emit(as_text(result.value))
-    if stage.output is None:
+    result = await _within_its_time(runner, call)
+    if call.log.silent:
+        _show(result.value, call)
+    if call.stage.output is None:
         return result
     # In a thread: a text of 1 MiB can take some tenths of a second.
-    value = await asyncio.to_thread(parsed, stage.output, result.value)
-    return replace(result, value=value)
+    return replace(result, value=await asyncio.to_thread(_parsed, call, result.value))
 
 
-def _given(call: StageCall[Any]) -> object:
-    if call.stage.input is None:
-        return call.input
-    return render(call.stage.input, {}, Scope(call.pipeline_input, call.input, call.outputs))
+def _show(value: JSON, call: StageCall[Any]) -> None:
+    if isinstance(value, StoredValue):
+        call.log.write(LogStream.SYSTEM, f"the value has {value.size:,} bytes\n")
+    else:
+        call.log.emit(as_text(value))
+
+
+def _parsed(call: StageCall[Any], value: JSON) -> JSON:
+    result = parsed(call.stage.output, content(value, call.stores))
+    text = as_text(result)
+    if len(text) <= INLINE_BYTES // 4:
+        return result
+    encoded = text.encode("utf-8", "replace")
+    return result if len(encoded) <= INLINE_BYTES else _stored(call, encoded, result)
+
+
+def _stored(call: StageCall[Any], encoded: bytes, value: JSON) -> JSON:
+    spool = call.stores.spool(
+        call.execution_id, call.stage.id, call.attempt, call.stage.max_output_bytes
+    )
+    try:
+        spool.write(encoded)
+    except TooLarge:
+        raise call.too_large() from None
+    stored = spool.finish()
+    if isinstance(stored, bytes):
+        return value
+    return replace(stored, is_json=not isinstance(value, str))
 
 
 async def _within_its_time(runner: StageRunner[Any], call: StageCall[Any]) -> StageResult:

@@ -3,7 +3,9 @@
 import asyncio
 import logging
 from collections.abc import Mapping
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from ..clock import Clock
@@ -15,17 +17,23 @@ from ..execution.events import (
     StageCancelled,
     StageCompleted,
     StageFailed,
-    StageOutput,
+    StageLogged,
+    StageProgressed,
     StageRetrying,
     StageSkipped,
     StageStarted,
 )
+from ..execution.log import LogPiece, LogStream
 from ..execution.model import EndReason, Execution, Failure, StageStatus, Status
 from ..json_value import JSON
 from ..pipelines.pipeline import Pipeline, StageDefinition
 from .attempt import attempt
+from .attempt_log import AttemptLog
 from .conditions import exits_early, return_stage, skip_reason
+from .contents import Contents, computed, content
 from .stages import StageCall, StageResult, StageRunner, Stop
+from .stores import Stores
+from .template import Scope, render
 
 logger = logging.getLogger("runcast.executor")
 
@@ -41,7 +49,9 @@ class _Course:
     pipeline: Pipeline
     sink: Sink
     stop: Stop
+    stores: Stores
     value: JSON
+    """What the next stage is given: of the stage before, or the execution's input."""
     outputs: dict[str, JSON] = field(default_factory=dict)
 
     @property
@@ -59,29 +69,75 @@ class _Course:
         """What a stage came to goes to the next one, and to all that name it."""
         self.value = self.outputs[stage_id] = value
 
-    def call(self, stage: StageDefinition, number: int) -> StageCall[StageDefinition]:
-        """The attempt of that number at a stage."""
+    async def skip_reason(self, index: int) -> str | None:
+        """Why a stage is skipped; None if it runs."""
+        stages, input = self.pipeline.stages, self.execution.input
+
+        def reason() -> str | None:
+            prompt = str(content(input, self.stores))
+            return skip_reason(stages, index, prompt, Contents(self.outputs, self.stores))
+
+        if stages[index].conditions is None:
+            return None
+        return await computed(reason, input, *self.outputs.values())
+
+    async def exits_early(self, stage: StageDefinition) -> bool:
+        """Whether no stage runs after this one, which has just completed."""
+        value = self.value
+        return await computed(lambda: exits_early(stage, content(value, self.stores)), value)
+
+    async def call(
+        self, stage: StageDefinition, number: int, log: AttemptLog
+    ) -> StageCall[StageDefinition]:
+        """The attempt of that number at a stage.
+
+        Raises:
+            StageError: a name in the template of its input means nothing.
+        """
         return StageCall(
             execution_id=self.id,
             stage=stage,
             attempt=number,
-            input=self.value,
+            input=await self._given(stage),
             pipeline_input=self.execution.input,
             outputs=dict(self.outputs),
             folder=self.pipeline.folder,
-            emit=lambda text: None,
+            log=log,
             stop=self.stop,
+            stores=self.stores,
             execution_mode=self.execution.options.execution_mode,
             cli_tool=self.execution.options.cli_tool,
         )
 
+    async def _given(self, stage: StageDefinition) -> JSON:
+        template, value, input = stage.input, self.value, self.execution.input
+        if template is None:
+            return value
+
+        def rendered() -> str:
+            prompt, given = str(content(input, self.stores)), content(value, self.stores)
+            return render(template, {}, Scope(prompt, given, Contents(self.outputs, self.stores)))
+
+        return await computed(rendered, input, value, *self.outputs.values())
+
 
 class PipelineExecutor:
-    """Knows a runner for each kind of stage. Holds no state of its own between executions."""
+    """Knows a runner for each kind of stage. Holds no state of its own between executions.
 
-    def __init__(self, runners: Mapping[str, StageRunner[Any]], clock: Clock) -> None:
+    Logs are written in `threads`: nothing else may be, for a disk can hang.
+    """
+
+    def __init__(
+        self,
+        runners: Mapping[str, StageRunner[Any]],
+        clock: Clock,
+        stores: Stores,
+        threads: Executor,
+    ) -> None:
         self._runners = runners
         self._clock = clock
+        self._stores = stores
+        self._threads = threads
 
     async def run(self, execution: Execution, pipeline: Pipeline, sink: Sink, stop: Stop) -> None:
         """From Began to exactly one Ended, whatever the stages do.
@@ -90,7 +146,7 @@ class PipelineExecutor:
         task is cancelled, the stage that runs is stopped first. Ended then says that the server was
         stopped: that a user's cancel ends as CANCELLED is the state machine's rule, not known here.
         """
-        course = _Course(execution, pipeline, sink, stop, execution.input)
+        course = _Course(execution, pipeline, sink, stop, self._stores, execution.input)
         await sink(Began(course.id, self._clock.now()))
         await sink(await self._outcome(course))
 
@@ -116,7 +172,7 @@ class PipelineExecutor:
         for index, stage in enumerate(stages):
             if course.takes_over(index):
                 continue
-            reason = skip_reason(stages, index, course.execution.input, course.outputs)
+            reason = await course.skip_reason(index)
             if reason is not None:
                 await course.sink(StageSkipped(course.id, self._clock.now(), index, reason))
                 continue
@@ -129,7 +185,7 @@ class PipelineExecutor:
                     ended = EndReason.TIMEOUT if timed_out else EndReason.STAGE_ERROR
                     return self._failed(course, ended, failure)
                 continue
-            if settings.enable_early_exit and exits_early(stage, course.value):
+            if settings.enable_early_exit and await course.exits_early(stage):
                 return self._completed(course, EndReason.EARLY_EXIT, return_stage(stage))
         if failure is not None and not course.outputs:
             return self._failed(course, EndReason.STAGE_ERROR, failure)
@@ -142,7 +198,7 @@ class PipelineExecutor:
             try:
                 result = await self._attempt(course, index, stage, number)
             except StageError as error:
-                await self._tell_failure(course, index, stage, number, error)
+                await self._retry_or_fail(course, index, stage, number, error)
             except asyncio.CancelledError:
                 await course.sink(StageCancelled(course.id, self._clock.now(), index))
                 raise
@@ -154,18 +210,19 @@ class PipelineExecutor:
                 return result.value
         raise AssertionError("the last attempt either returns or raises")
 
-    async def _tell_failure(
+    async def _retry_or_fail(
         self, course: _Course, index: int, stage: StageDefinition, number: int, error: StageError
     ) -> None:
         """Waits for the next attempt, or raises the error if there is none."""
         failure, now = _failure(error, stage), self._clock.now()
-        if number > stage.retry_count or not error.retryable:
+        if not _is_tried_again(stage, number, error):
             await course.sink(StageFailed(course.id, now, index, failure))
             raise error
-        await course.sink(StageRetrying(course.id, now, index, failure))
-        backoff = stage.retry_delay_ms / 1000 * 2 ** (number - 1)
+        seconds = _backoff(stage, number)
+        next_at = now + round(seconds * 1000)
+        await course.sink(StageRetrying(course.id, now, index, failure, next_at))
         try:
-            await self._clock.sleep(min(backoff, LONGEST_BACKOFF_SECONDS))
+            await self._clock.sleep(seconds)
         except asyncio.CancelledError:
             await course.sink(StageCancelled(course.id, self._clock.now(), index))
             raise
@@ -173,11 +230,24 @@ class PipelineExecutor:
     async def _attempt(
         self, course: _Course, index: int, stage: StageDefinition, number: int
     ) -> StageResult:
-        async def publish(text: str, dropped: int) -> None:
-            now = self._clock.now()
-            await course.sink(StageOutput(course.id, now, index, text, dropped))
+        async def publish(piece: LogPiece, output_offset: int) -> None:
+            await course.sink(StageLogged(course.id, piece.at, index, piece, output_offset))
 
-        return await attempt(self._runners[stage.kind], course.call(stage, number), publish)
+        async def report(progress: float) -> None:
+            await course.sink(StageProgressed(course.id, self._clock.now(), index, progress))
+
+        open_log = partial(self._stores.open_log, course.id, stage.id, number)
+        async with AttemptLog(open_log, publish, report, self._clock, self._threads) as log:
+            try:
+                return await attempt(
+                    self._runners[stage.kind], await course.call(stage, number, log)
+                )
+            except StageError as error:
+                log.write(LogStream.SYSTEM, _in_words(stage, number, error))
+                raise
+            except asyncio.CancelledError:
+                log.write(LogStream.SYSTEM, "stopped\n")
+                raise
 
     def _completed(
         self, course: _Course, reason: EndReason, return_stage: str | None = None
@@ -197,6 +267,24 @@ class PipelineExecutor:
 
 def _failure(error: StageError, stage: StageDefinition) -> Failure:
     return Failure(error.type, error.message, stage.id, error.traceback)
+
+
+def _is_tried_again(stage: StageDefinition, number: int, error: StageError) -> bool:
+    return number <= stage.retry_count and error.retryable
+
+
+def _backoff(stage: StageDefinition, number: int) -> float:
+    """The seconds between an attempt and the next one."""
+    return min(stage.retry_delay_ms / 1000 * 2 ** (number - 1), LONGEST_BACKOFF_SECONDS)
+
+
+def _in_words(stage: StageDefinition, number: int, error: StageError) -> str:
+    """What the log says of the end of an attempt that has failed."""
+    attempts = f"attempt {number} of {stage.retry_count + 1}" if stage.retry_count else "the stage"
+    said = f"{attempts} failed: {error.type}: {error.message}\n"
+    if _is_tried_again(stage, number, error):
+        said += f"attempt {number + 1} begins in {_backoff(stage, number):g} s\n"
+    return said
 
 
 def _shortest(*limits: int | None) -> int | None:

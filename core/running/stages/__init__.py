@@ -1,14 +1,17 @@
 """How a stage runs: what a runner is given, what it returns, and how it is told to stop."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
+from ...errors import StageError
 from ...execution.model import Usage
 from ...json_value import JSON
 from ...pipelines.pipeline import StageDefinition
+from ..attempt_log import AttemptLog
+from ..stores import Stores
 
 Definition = TypeVar("Definition", bound=StageDefinition, covariant=True)
 Accepted = TypeVar("Accepted", bound=StageDefinition, contravariant=True)
@@ -36,26 +39,45 @@ class StageCall(Generic[Definition]):
     stage: Definition
     attempt: int
     input: JSON
-    """What the stage before handed over (text or JSON); the execution's input for the first."""
-    pipeline_input: str
+    """The value of the stage before: text or JSON, or a StoredValue where that is large; the
+    execution's input for the first."""
+    pipeline_input: JSON
+    """The execution's input: text, or a StoredValue."""
     outputs: Mapping[str, JSON]
-    """What each earlier stage handed over, by stage id."""
+    """The value of each earlier stage, by stage id."""
     folder: Path
     """Where the pipeline file lies."""
-    emit: Callable[[str], None]
-    """Puts out a piece of text, at once and without waiting. Only from the event loop."""
+    log: AttemptLog
+    """Takes what the attempt says. Only from the event loop."""
     stop: Stop
+    stores: Stores
     execution_mode: str | None = None
     """How a prompt stage reaches its model: `api` or `cli`; None: as the environment allows."""
     cli_tool: str | None = None
     """Which command `cli` mode uses; None: the default one."""
 
+    @property
+    def workdir(self) -> Path:
+        """The folder for the files of the execution; it need not be there yet."""
+        return self.stores.workdir(self.execution_id)
+
+    def too_large(self) -> StageError:
+        """Its value has more bytes than it may have."""
+        limit = self.stage.max_output_bytes
+        return StageError(
+            f"the value of stage {self.stage.id} has more than {limit:,} bytes: raise "
+            "maxOutputBytes in the pipeline file, or write it to a file in RUNCAST_WORKDIR",
+            type="OutputTooLarge",
+            retryable=False,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class StageResult:
-    """What an attempt came to: the value for the next stage, and what it has used."""
+    """The value of an attempt for the next stage, and what it has used."""
 
     value: JSON
+    """Text or JSON; a StoredValue where that is large."""
     usage: Usage = field(default_factory=Usage)
     model: str | None = None
 

@@ -1,47 +1,26 @@
 """Command stages: a child process with the stage's input on stdin and its output on stdout."""
 
 import asyncio
-import codecs
 import os
 import signal
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import IO
-
-import orjson
+from typing import IO, Any
 
 from ...errors import StageError
-from ...json_value import JSON
+from ...execution.log import LogStream
+from ...execution.stored import StoredValue, TooLarge
+from ...json_value import JSON, dumps
 from ...pipelines.pipeline import CommandStage
 from . import StageCall, StageResult
-from .process import ChildProcess, in_spite_of_cancels
+from .process import STDOUT, ChildProcess, in_spite_of_cancels
+
+WORKDIR = "workdir"
+"""As `cwd`: the folder for the execution's files."""
 
 PASSED_ON = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TMPDIR")
 """What a child sees of the server's environment, besides LC_*: no keys, no tokens."""
-
-
-class Kept:
-    """The first `limit` bytes of a stream, and its text as it comes."""
-
-    def __init__(self, emit: Callable[[str], None], limit: int) -> None:
-        self._emit = emit
-        self._left = limit
-        self._bytes = bytearray()
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-
-    def receive(self, data: bytes) -> None:
-        self._emit(self._decoder.decode(data))
-        kept = data[: self._left]
-        self._left -= len(kept)
-        self._bytes += kept
-
-    def text(self) -> str:
-        """What was kept; a character that the limit has cut in two is not part of it."""
-        self._emit(self._decoder.decode(b"", final=True))
-        if self._left == 0:
-            return codecs.getincrementaldecoder("utf-8")("replace").decode(bytes(self._bytes))
-        return self._bytes.decode("utf-8", "replace")
 
 
 class CommandRunner:
@@ -51,31 +30,55 @@ class CommandRunner:
         self._environ = os.environ if environ is None else environ
 
     async def run(self, call: StageCall[CommandStage]) -> StageResult:
-        """What the child wrote to stdout, without the newlines at its end, as `$(…)` has it.
+        """The value is what the child wrote to stdout, without the newlines at its end, as `$(…)`
+        has it. One that is too large for memory is in a file, to the byte.
 
         Raises:
-            StageError: it could not be started (not worth a retry), or its exit status is not 0.
+            StageError: it could not be started (not worth a retry), its exit status is not 0, or
+                the value is too large.
         """
-        kept = Kept(call.emit, call.stage.max_output_bytes)
-        with tempfile.TemporaryFile() as stdin:
-            # A file and not a pipe: a child that does not read cannot block, break or end us.
-            await in_spite_of_cancels(asyncio.to_thread(_fill, stdin, call.input))
-            child = await self._start(call, kept, stdin)
-        status = await child.ended_or_stopped(call.stop)
-        text = kept.text()
+        spool = call.stores.spool(
+            call.execution_id, call.stage.id, call.attempt, call.stage.max_output_bytes
+        )
+        call.log.keep_value(spool)
+        # A file and not a pipe: a child that does not read cannot block, break or end us.
+        with await in_spite_of_cancels(asyncio.to_thread(_prepared, call)) as stdin:
+            child = await self._start(call, stdin)
+        call.log.make_wait(child.make_wait)
+        status = await self._ended_or_too_large(child, call)
+        if call.log.overflowed.is_set():
+            raise call.too_large()
         if status != 0:
             raise StageError(_in_words(status, child.stderr), type="ExitStatus")
-        return StageResult(text.rstrip("\n"))
+        return StageResult(await _value(call))
 
-    async def _start(
-        self, call: StageCall[CommandStage], kept: Kept, stdin: IO[bytes]
-    ) -> ChildProcess:
-        cwd = call.folder / (call.stage.cwd or Path())
+    async def _ended_or_too_large(self, child: ChildProcess, call: StageCall[CommandStage]) -> int:
+        ending = asyncio.ensure_future(child.ended_or_stopped(call.stop))
+        overflow = asyncio.ensure_future(call.log.overflowed.wait())
+        both: list[asyncio.Future[Any]] = [ending, overflow]
+        try:
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            if not ending.done():
+                await in_spite_of_cancels(child.kill())
+            return await ending
+        except asyncio.CancelledError:
+            ending.cancel()
+            await in_spite_of_cancels(_seen(ending))
+            raise
+        finally:
+            overflow.cancel()
+
+    async def _start(self, call: StageCall[CommandStage], stdin: IO[bytes]) -> ChildProcess:
+        cwd = _folder(call)
         if not cwd.is_dir():
             raise StageError(f"cwd: {cwd} is not a folder", type="NoSuchFolder", retryable=False)
+
+        def receive(fd: int, data: bytes) -> None:
+            call.log.receive(LogStream.STDOUT if fd == STDOUT else LogStream.STDERR, data)
+
         try:
             return await ChildProcess.start(
-                call.stage.command, kept.receive, stdin=stdin, cwd=cwd, env=self._env(call)
+                call.stage.command, receive, stdin=stdin, cwd=cwd, env=self._env(call)
             )
         except (OSError, ValueError) as error:
             program = call.stage.command[0]
@@ -96,6 +99,8 @@ class CommandRunner:
             "RUNCAST_EXECUTION_ID": call.execution_id,
             "RUNCAST_STAGE_ID": call.stage.id,
             "RUNCAST_ATTEMPT": str(call.attempt),
+            "RUNCAST_WORKDIR": str(call.workdir),
+            "RUNCAST_PIPELINE_DIR": str(call.folder),
         }
 
 
@@ -108,9 +113,39 @@ def child_environment(environ: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _fill(stdin: IO[bytes], input: JSON) -> None:
-    stdin.write(input.encode("utf-8", "replace") if isinstance(input, str) else orjson.dumps(input))
+def _folder(call: StageCall[CommandStage]) -> Path:
+    """Where the command runs."""
+    if call.stage.cwd == Path(WORKDIR):
+        return call.workdir
+    return call.folder / (call.stage.cwd or Path())
+
+
+def _prepared(call: StageCall[CommandStage]) -> IO[bytes]:
+    """In a thread: makes the folder for the execution's files; a file with the stage's input."""
+    call.workdir.mkdir(parents=True, exist_ok=True)
+    if isinstance(call.input, StoredValue):
+        return call.stores.path(call.input).open("rb")
+    stdin: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # the caller closes it
+    given = call.input
+    stdin.write(given.encode("utf-8", "replace") if isinstance(given, str) else dumps(given))
     stdin.seek(0)
+    return stdin
+
+
+async def _value(call: StageCall[CommandStage]) -> JSON:
+    try:
+        value = await call.log.value()
+    except TooLarge:
+        raise call.too_large() from None
+    return (
+        value if isinstance(value, StoredValue) else value.decode("utf-8", "replace").rstrip("\n")
+    )
+
+
+async def _seen(task: "asyncio.Future[Any]") -> None:
+    await asyncio.wait([task])
+    if not task.cancelled():
+        task.exception()
 
 
 def _in_words(status: int, stderr: bytes | bytearray) -> str:

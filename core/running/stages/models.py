@@ -10,7 +10,6 @@ from typing import Any, NamedTuple, Self
 from ...errors import StageError
 from ...pipelines.pipeline import PromptStage
 from . import StageCall, StageResult
-from .command import Kept
 
 
 class Access(NamedTuple):
@@ -65,16 +64,22 @@ class Models:
         model = call.stage.model
         key = self._key(model.provider_id)
         library, provider = await self._opened(model.provider_id, key)
-        kept = Kept(call.emit, call.stage.max_output_bytes)
+        texts: list[str] = []
+        left = call.stage.max_output_bytes
 
         def receive(text: str) -> None:
-            kept.receive(text.encode("utf-8", "replace"))
+            nonlocal left
+            left -= len(text.encode("utf-8", "replace"))
+            if left < 0:
+                raise call.too_large()
+            texts.append(text)
+            call.log.emit(text)
 
         try:
             usage = await library.ask(provider, call.stage, prompt, receive)
         except StageError as error:
             raise _without(key, error) from None
-        return StageResult(kept.text(), usage, model.model_id)
+        return StageResult("".join(texts), usage, model.model_id)
 
     def _key(self, provider: str) -> str:
         access = PROVIDERS.get(provider)

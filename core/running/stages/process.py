@@ -27,26 +27,28 @@ class ChildProcess(asyncio.SubprocessProtocol):
     hold them open for ever; hence a protocol, which is told of the exit itself.
     """
 
-    def __init__(self, receive: Callable[[bytes], None]) -> None:
+    def __init__(self, receive: Callable[[int, bytes], None]) -> None:
         self.stderr = bytearray()
-        """The end of what it wrote to stderr."""
+        """The end of what it has written to stderr."""
         self._receive = receive
         self._exited = asyncio.Event()
         self._drained = asyncio.Event()
         self._open = {STDOUT, STDERR}
+        self._reading = asyncio.Event()
+        self._reading.set()
 
     @classmethod
     async def start(
         cls,
         argv: Sequence[str],
-        receive: Callable[[bytes], None],
+        receive: Callable[[int, bytes], None],
         *,
         stdin: IO[bytes] | int,
         env: Mapping[str, str],
         cwd: Path | None = None,
         pass_fds: Sequence[int] = (),
     ) -> "ChildProcess":
-        """Starts `argv`; `receive` is called with what it writes to stdout, as it comes.
+        """Starts `argv`; `receive` is called with STDOUT or STDERR and what it writes, as it comes.
 
         Raises:
             OSError: the program or the folder cannot be used.
@@ -77,6 +79,8 @@ class ChildProcess(asyncio.SubprocessProtocol):
         What it has left behind (`sleep 600 &`) would hold its stdout open and is ended with it.
         """
         await self._exited.wait()
+        # What it has written is read to its end, however long it had to wait for that.
+        await self._reading.wait()
         await self._wait_for(self._drained, DRAIN_SECONDS)
         await self.kill()
         return self._transport.get_returncode() or 0
@@ -135,11 +139,18 @@ class ChildProcess(asyncio.SubprocessProtocol):
         self.pid = self._transport.get_pid()
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
-        if fd == STDOUT:
-            self._receive(data)
-        else:
+        if fd == STDERR:
             self.stderr += data
             del self.stderr[:-STDERR_BYTES]
+        self._receive(fd, data)
+
+    def make_wait(self, wait: bool) -> None:
+        """Whether it has to wait, when it writes more, until somebody reads it."""
+        self._reading.clear() if wait else self._reading.set()
+        for fd in self._open:
+            pipe = self._transport.get_pipe_transport(fd)
+            if isinstance(pipe, asyncio.ReadTransport) and not pipe.is_closing():
+                pipe.pause_reading() if wait else pipe.resume_reading()
 
     def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
         self._open.discard(fd)

@@ -7,6 +7,7 @@ from typing import Self
 
 from ...errors import StageError
 from ...pipelines.pipeline import PromptStage
+from ..contents import Contents, computed, content
 from ..template import Scope, render, resolve
 from . import StageCall, StageResult
 from .models import PROVIDERS, Models
@@ -49,7 +50,7 @@ class PromptRunner:
         Raises:
             StageError: a name in the template means nothing, or there is no answer.
         """
-        prompt = rendered(call)
+        prompt = await rendered(call)
         match call.execution_mode or default_mode(self._environ):
             case "api":
                 return await self._models.answer(call, prompt)
@@ -63,11 +64,17 @@ class PromptRunner:
                 )
 
 
-def rendered(call: StageCall[PromptStage]) -> str:
+async def rendered(call: StageCall[PromptStage]) -> str:
     """What the model is asked."""
-    scope = Scope(call.pipeline_input, call.input, call.outputs)
-    definition = call.stage.prompt
-    return render(definition.template, resolve(definition.variables, scope), scope)
+
+    def compute() -> str:
+        prompt = str(content(call.pipeline_input, call.stores))
+        given = content(call.input, call.stores)
+        scope = Scope(prompt, given, Contents(call.outputs, call.stores))
+        definition = call.stage.prompt
+        return render(definition.template, resolve(definition.variables, scope), scope)
+
+    return await computed(compute, call.pipeline_input, call.input, *call.outputs.values())
 
 
 def default_mode(environ: Mapping[str, str]) -> str:

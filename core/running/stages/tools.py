@@ -1,5 +1,6 @@
 """How a prompt stage reaches a language model through a command (`cli` mode)."""
 
+import asyncio
 import math
 import re
 import shutil
@@ -9,13 +10,16 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from ...errors import StageError
+from ...execution.log import LogStream
 from ...execution.model import Usage
+from ...execution.stored import StoredValue, TooLarge
 from ...pipelines.pipeline import PromptStage
 from ...text import trimmed
+from ..contents import content
 from . import StageCall, StageResult
-from .command import Kept, child_environment
+from .command import child_environment
 from .models import PROVIDERS
-from .process import ChildProcess
+from .process import STDOUT, ChildProcess
 
 TOOLS: Mapping[str, tuple[str, ...]] = {
     "claude": ("claude", "-p", "-", "--print"),
@@ -71,6 +75,15 @@ class Tools:
         usage = Usage(estimated_tokens(question), estimated_tokens(answer))
         return StageResult(answer, usage, f"{tool}:{call.stage.model.model_id}")
 
+    async def _answer(self, call: StageCall[PromptStage]) -> str:
+        try:
+            value = await call.log.value()
+        except TooLarge:
+            raise call.too_large() from None
+        if isinstance(value, StoredValue):
+            return str(await asyncio.to_thread(content, value, call.stores))
+        return value.decode("utf-8", "replace")
+
     def _argv(self, tool: str) -> tuple[str, ...]:
         if tool not in self._commands:
             known = ", ".join(self._commands)
@@ -93,7 +106,14 @@ class Tools:
         question: str,
         keys: dict[str, str],
     ) -> str:
-        kept = Kept(call.emit, call.stage.max_output_bytes)
+        spool = call.stores.spool(
+            call.execution_id, call.stage.id, call.attempt, call.stage.max_output_bytes
+        )
+        call.log.keep_value(spool)
+
+        def receive(fd: int, data: bytes) -> None:
+            call.log.receive(LogStream.STDOUT if fd == STDOUT else LogStream.STDERR, data)
+
         env = child_environment(self._environ) | _some(self._environ, PASSED_ON) | keys
         with ExitStack() as files:
             # A file and not a pipe: a tool that does not read cannot block us.
@@ -106,12 +126,13 @@ class Tools:
             )
             try:
                 child = await ChildProcess.start(
-                    argv, kept.receive, stdin=stdin, cwd=Path(folder), env=env
+                    argv, receive, stdin=stdin, cwd=Path(folder), env=env
                 )
             except OSError as error:
                 raise _unusable(f"{argv[0]} cannot be started: {error.strerror}") from None
+            call.log.make_wait(child.make_wait)
             status = await child.ended_or_stopped(call.stop)
-        answer = kept.text()
+        answer = await self._answer(call)
         if status != 0:
             raise _failed(status, bytes(child.stderr), answer, keys)
         return answer

@@ -10,7 +10,15 @@ from .channel import Channel
 from .context import StageContext, arguments
 from .frames import Head
 from .output import CallOutput, Flusher
-from .values import NotJSON, described, encoded_value
+from .values import (
+    NotJSON,
+    Outputs,
+    OutputTooLarge,
+    described,
+    encoded_value,
+    read_value,
+    store_value,
+)
 
 
 class Call:
@@ -35,14 +43,18 @@ class Call:
         self._process = os.getpid()
         self.output = CallOutput(channel, self._head, flusher)
         given = loads(body)
-        self._input = given["input"]
+        self._limit: int = head["limit"]
+        self._file: str = head["file"]
+        """Where a value goes that is too large for a message."""
+        self._input = read_value(given["input"])
         self._context = StageContext(
             head["executionId"],
             head["stageId"],
             head["attempt"],
-            given["pipelineInput"],
-            given["outputs"],
-            self._emit,
+            read_value(given["pipelineInput"]),
+            Outputs(given["outputs"]),
+            head["workdir"],
+            self.output,
             self.stopped,
         )
 
@@ -55,17 +67,22 @@ class Call:
         `clean` says whether the process is as it was before the call.
         """
         try:
-            encoded = encoded_value(value)
-        except NotJSON as error:
+            is_text, encoded = encoded_value(value, self._limit)
+            where = store_value(encoded, self._file)
+        except (NotJSON, OutputTooLarge, OSError) as error:
             self.answer_error(error, clean=clean)
         else:
-            self._answer({"type": "value", "clean": clean()}, encoded)
+            head = {"type": "value", "clean": clean(), "text": is_text, "stored": where}
+            self._answer(head, b"" if where else encoded)
 
     def answer_error(self, error: BaseException, *, clean: Callable[[], bool]) -> None:
         """Answers with what the function has raised, or why its value cannot be sent."""
-        retryable = not isinstance(error, NotJSON)
+        retryable = not isinstance(error, NotJSON | OutputTooLarge)
+        said = described(error)
+        if isinstance(error, Exception) and not isinstance(error, NotJSON | OutputTooLarge):
+            self.output.write("stderr", said["traceback"])
         head = {"type": "error", "clean": clean(), "retryable": retryable}
-        self._answer({**head, **described(error)})
+        self._answer({**head, **said})
 
     def answer_stale(self) -> None:
         """Asks for another worker: this one's module has changed, or is not what was expected."""
@@ -77,6 +94,3 @@ class Call:
             os._exit(0)
         self.output.flush()
         self._channel.send({**self._head, **head}, body)
-
-    def _emit(self, text: str) -> None:
-        self.output.write("stdout", text)

@@ -4,7 +4,10 @@ import inspect
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
+
+from .output import CallOutput
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +22,25 @@ class StageContext:
     """The text that the execution was started with."""
     outputs: Mapping[str, Any]
     """The value of each earlier stage, by stage id."""
-    emit: Callable[[str], None]
-    """Adds text to the stage's output, to be seen live."""
+    _workdir: str
+    _output: CallOutput
     _stopped: threading.Event = field(default_factory=threading.Event)
 
+    def emit(self, text: str) -> None:
+        """Adds text to the stage's output, to be seen live."""
+        self._output.write("stdout", text)
+
     def progress(self, done: float, note: str = "") -> None:
-        """Adds a line that says how far the stage is; `done` from 0 to 1."""
+        """Says how far the stage is, `done` from 0 to 1, and adds a line to the output."""
+        self._output.progress(done)
         self.emit(f"[{done:4.0%}] {note}".rstrip() + "\n")
+
+    @property
+    def workdir(self) -> Path:
+        """The folder for the files of this execution, which all of its stages share."""
+        folder = Path(self._workdir)
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
 
     @property
     def cancelled(self) -> bool:

@@ -3,6 +3,7 @@
 import io
 import threading
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from contextvars import ContextVar
 from itertools import groupby
 from operator import itemgetter
@@ -69,6 +70,12 @@ class CallOutput:
                 self._scheduled = True
                 self._flusher.soon(self)
 
+    def progress(self, done: float) -> None:
+        """Says how far the call is, from 0 to 1."""
+        with self._lock:
+            self.flush()
+            self._try_to_send({"type": "progress", "done": float(done)})
+
     def flush(self) -> None:
         with self._lock:
             pieces, self._pieces, self._size = self._pieces, [], 0
@@ -77,13 +84,14 @@ class CallOutput:
                 self._send(stream, "".join(text for _, text in group))
 
     def _send(self, stream: str, text: str) -> None:
-        head = {**self._head, "type": "emit", "stream": stream}
         for start in range(0, len(text), FLUSH_CHARACTERS):
             piece = encodable(text[start : start + FLUSH_CHARACTERS])
-            try:
-                self._channel.send(head, piece.encode())
-            except OSError:  # The server is gone; the thread that listens ends the process.
-                return
+            self._try_to_send({"type": "emit", "stream": stream}, piece.encode())
+
+    def _try_to_send(self, head: Mapping[str, object], body: bytes = b"") -> None:
+        # If the server is gone, the thread that listens ends the process.
+        with suppress(OSError):
+            self._channel.send({**self._head, **head}, body)
 
 
 OUTPUT: ContextVar[CallOutput] = ContextVar("OUTPUT")

@@ -1,10 +1,13 @@
 """What a function returns or raises, in a form that can be sent and stored."""
 
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from hashlib import sha256
 from json import JSONDecoder, JSONEncoder
+from typing import Any
 
-MAX_VALUE_BYTES = 4 << 20
+INLINE_BYTES = 256 * 1024
+"""A value of more bytes than that goes to a file, and so does one that comes."""
 MAX_DEPTH = 200
 MAX_MESSAGE_CHARACTERS = 10_000
 MAX_TRACEBACK_CHARACTERS = 50_000
@@ -14,28 +17,81 @@ class NotJSON(ValueError):
     """A function has returned something that JSON cannot represent."""
 
 
-def encoded_value(value: object) -> bytes:
-    """A function's value as JSON that every reader of JSON accepts.
+class OutputTooLarge(ValueError):
+    """A function has returned more than the stage's maxOutputBytes."""
+
+
+def encoded_value(value: object, limit: int) -> tuple[bool, bytes]:
+    """Whether a function's value is text, and the text or its JSON in UTF-8.
 
     Raises:
-        NotJSON: it is not JSON (NaN is not, nor is half a surrogate pair), too large, nested more
-            than MAX_DEPTH deep, or has an integer of more than 64 bits in it.
+        NotJSON: it is not JSON (NaN is not, nor is half a surrogate pair), nested more than
+            MAX_DEPTH deep, or has an integer of more than 64 bits in it.
+        OutputTooLarge: it has more than `limit` bytes.
     """
     try:
-        text = _ENCODER.encode(value)
+        text = value if isinstance(value, str) else _ENCODER.encode(value)
         encoded = text.encode()
-        fits = len(encoded) <= MAX_VALUE_BYTES
-        if fits:
+        fits = len(encoded) <= limit
+        if fits and not isinstance(value, str):
             check_depth(_DECODER.decode(text))
     except (TypeError, ValueError, RecursionError) as error:
         raise NotJSON(
             f"the function returned a {type(value).__name__}, which is not JSON: {error}"
         ) from None
     if not fits:
-        raise NotJSON(
-            f"the function returned {len(encoded)} bytes, and {MAX_VALUE_BYTES} is the limit"
+        raise OutputTooLarge(
+            f"the function returned {len(encoded):,} bytes, and {limit:,} is the limit: raise "
+            "maxOutputBytes in the pipeline file, or write to a file in context.workdir"
         )
-    return encoded
+    return isinstance(value, str), encoded
+
+
+def store_value(encoded: bytes, file: str) -> str | None:
+    """Puts a value that is too large for a message into the file; its SHA-256, else None.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    if len(encoded) <= INLINE_BYTES:
+        return None
+    with open(file, "wb") as stored:  # noqa: PTH123
+        stored.write(encoded)
+    return sha256(encoded).hexdigest()
+
+
+def read_value(given: Any) -> Any:
+    """A value from a message, or from the file that it names."""
+    if not (isinstance(given, list) and len(given) == 3):
+        return given[0]
+    file, is_json, strip = given
+    with open(file, "rb") as stored:  # noqa: PTH123
+        content = stored.read()
+    if is_json:
+        return _DECODER.decode(content.decode())
+    return content.decode("utf-8", "replace").rstrip("\n" if strip else "")
+
+
+class Outputs(Mapping[str, Any]):
+    """The values of earlier stages, each read when it is first asked for."""
+
+    def __init__(self, given: Mapping[str, Any]) -> None:
+        self._given = given
+        self._read: dict[str, Any] = {}
+
+    def __getitem__(self, stage_id: str) -> Any:
+        if stage_id not in self._read:
+            self._read[stage_id] = read_value(self._given[stage_id])
+        return self._read[stage_id]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._given)
+
+    def __len__(self) -> int:
+        return len(self._given)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
 
 
 def _integer(digits: str) -> int:

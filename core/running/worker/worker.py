@@ -51,7 +51,8 @@ class Worker:
         """Returns when a sync call was stopped."""
         signal.signal(signal.SIGTERM, self._stop)
         threading.Thread(target=self._listen, name="runcast listener", daemon=True).start()
-        sys.stdout = CallStream("stdout", sys.stdout)  # type: ignore[arg-type]  # a text stream
+        for name in ("stdout", "stderr"):
+            setattr(sys, name, CallStream(name, getattr(sys, name)))
         os.register_at_fork(after_in_child=_print_as_usual)
         with suppress(Stopped):
             while not self._ended.is_set():
@@ -148,7 +149,7 @@ class Worker:
 
 def _print_as_usual() -> None:
     """A fork of the worker has no thread that sends, and no connection."""
-    sys.stdout = sys.__stdout__
+    sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
 
 
 def protect_the_server() -> None:

@@ -11,11 +11,13 @@ from typing import Self
 from weakref import WeakValueDictionary
 
 from ...errors import StageError
+from ...json_value import JSON
 from ...pipelines.pipeline import PythonStage
 from ..stages import StageCall
 from ..stages.process import in_spite_of_cancels
 from .function import Function, Module
-from .process import Stale, WorkerProcess
+from .messages import FileValue, Stale
+from .process import WorkerProcess
 
 MAX_CALLS = 200
 """After so many sync calls a worker is replaced: what a library leaks is not leaked for ever."""
@@ -86,8 +88,8 @@ class WorkerPool:
         self._async.pop(function, None)
         await self._is_async(function)
 
-    async def call(self, call: StageCall[PythonStage]) -> object:
-        """What the function that the stage names has returned: text or JSON.
+    async def call(self, call: StageCall[PythonStage]) -> JSON | FileValue:
+        """What the function that the stage names has returned: text or JSON, or a file with it.
 
         Raises:
             StageError: there is no such function, it raised, or its process ended.
@@ -109,14 +111,18 @@ class WorkerPool:
                     await self._give_back(worker)
         return self._async[function]
 
-    async def _call_alone(self, call: StageCall[PythonStage], function: Function) -> object:
+    async def _call_alone(
+        self, call: StageCall[PythonStage], function: Function
+    ) -> JSON | FileValue:
         worker = await self._ready(function)
         try:
             return await worker.call(call, function, is_async=False)
         finally:
             await in_spite_of_cancels(self._give_back(worker))
 
-    async def _call_async(self, call: StageCall[PythonStage], function: Function) -> object:
+    async def _call_async(
+        self, call: StageCall[PythonStage], function: Function
+    ) -> JSON | FileValue:
         apart = function in self._apart
         worker = await (self._ready(function) if apart else self._together(function))
         try:

@@ -5,33 +5,32 @@ import secrets
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import count
 from typing import Any, cast
 
-import orjson
-
 from ...errors import StageError
+from ...execution.log import LogStream
+from ...json_value import JSON
 from ...pipelines.pipeline import PythonStage
+from ..attempt_log import AttemptLog
 from ..stages import StageCall, Stop
-from ..stages.process import ChildProcess, in_spite_of_cancels
+from ..stages.process import STDOUT, ChildProcess, in_spite_of_cancels
 from ..worker.frames import Head, Unpacker, packed
 from .function import Function, Module
 from .heartbeat import BEAT_SECONDS, MISSED_BEATS, Heartbeat
+from .messages import FileValue, answered, call_body, call_head
 
 ARGUMENTS = ("-P", "-m", f"{__package__.rpartition('.')[0]}.worker")
 """-P: what lies in the working directory is not for it to import."""
 TAIL_BYTES = 4096
+STREAMS = {"stdout": LogStream.STDOUT, "stderr": LogStream.STDERR}
 DYING_SECONDS = 2.0
 IMPORT_SECONDS = 30.0
 """How long the import of a module may take."""
 END_SECONDS = 1.0
 """How long a call that is ended without mercy may take to be gone."""
-
-
-class Stale(Exception):
-    """The worker has imported code that has changed since; another one is needed."""
 
 
 @dataclass(slots=True, eq=False)
@@ -40,7 +39,7 @@ class _Request:
 
     nonce: str
     answer: "asyncio.Future[tuple[Head, bytes]]"
-    emit: Callable[[str], None] | None = None
+    log: AttemptLog | None = None
 
 
 class WorkerProcess(asyncio.Protocol):
@@ -66,6 +65,8 @@ class WorkerProcess(asyncio.Protocol):
         self._closed = False
         self._killing: asyncio.Task[None] | None = None
         self._status = 0
+        self._has_loop = False
+        self._unread_logs = 0
         self._loop = asyncio.get_running_loop()
         self._heartbeat = Heartbeat(self._ping, self._end_the_silent)
 
@@ -77,7 +78,7 @@ class WorkerProcess(asyncio.Protocol):
             with theirs:
                 worker._child = await ChildProcess.start(
                     [sys.executable, *ARGUMENTS, str(theirs.fileno())],
-                    worker._keep_tail,
+                    worker._said_by_process,
                     stdin=subprocess.DEVNULL,
                     env=environ,
                     pass_fds=(theirs.fileno(),),
@@ -130,8 +131,8 @@ class WorkerProcess(asyncio.Protocol):
 
     async def call(
         self, call: StageCall[PythonStage], function: Function, *, is_async: bool
-    ) -> object:
-        """What the function has returned; what it puts out goes to the call's `emit`.
+    ) -> JSON | FileValue:
+        """What the function has returned; what it says goes to the call's log.
 
         Cancelled, it ends the call first: an async one in its process, a sync one with it.
 
@@ -140,8 +141,12 @@ class WorkerProcess(asyncio.Protocol):
             Stale: ask another worker.
         """
         self.calls += 1
-        answer = self._ask(_head(call, function, is_async), _given(call), call.emit)
+        file = call.stores.new_file()
+        head = call_head(call, function, file, is_async=is_async)
+        answer = self._ask(head, call_body(call), call.log)
+        call.log.make_wait(self._make_wait)
         if is_async:
+            self._has_loop = True
             self._heartbeat.begin()
         try:
             # Not the future itself: it would be cancelled, too.
@@ -150,34 +155,21 @@ class WorkerProcess(asyncio.Protocol):
             ended = self._end_call(call, answer) if is_async else self.stop(call.stop)
             await in_spite_of_cancels(ended)
             raise
-        return self._value(*answer.result())
+        head, body = answer.result()
+        self.reusable = self.reusable and head.get("clean", True)
+        return answered(head, body, file)
 
     def _ask(
-        self, head: Head, body: bytes = b"", emit: Callable[[str], None] | None = None
+        self, head: Head, body: bytes = b"", log: AttemptLog | None = None
     ) -> "asyncio.Future[tuple[Head, bytes]]":
         id, nonce = next(self._ids), secrets.token_hex(8)
         answer = self._loop.create_future()
         if self._ending.done():
             answer.set_exception(self._death())
             return answer
-        self._requests[id] = _Request(nonce, answer, emit)
+        self._requests[id] = _Request(nonce, answer, log)
         self._transport.write(packed({"id": id, "nonce": nonce, **head}, body))
         return answer
-
-    def _value(self, head: Head, body: bytes) -> object:
-        match head["type"]:
-            case "stale":
-                raise Stale
-            case "value":
-                self.reusable = self.reusable and head["clean"]
-                return orjson.loads(body)
-        self.reusable = self.reusable and head["clean"]
-        raise StageError(
-            head["message"],
-            type=head["name"],
-            traceback=head["traceback"],
-            retryable=head["retryable"],
-        )
 
     # Ending
 
@@ -232,7 +224,7 @@ class WorkerProcess(asyncio.Protocol):
                 request.answer.exception()  # Who was cancelled does not look at it.
 
     def _death(self, *, shared: bool = False) -> StageError:
-        said = (bytes(self._said) + bytes(self._child.stderr)).decode("utf-8", "replace").strip()
+        said = self._said.decode("utf-8", "replace").strip()
         how = self._reason or _in_words(self._status)
         message = f"the worker process {how}" + (f": {said}" if said else "")
         if not shared:
@@ -270,14 +262,29 @@ class WorkerProcess(asyncio.Protocol):
         request = self._requests.get(head["id"])
         if request is None or request.nonce != head["nonce"]:
             return  # A fork, or a function that has found the connection: this is no answer.
-        if head["type"] != "emit":
+        if head["type"] not in ("emit", "progress"):
             del self._requests[head["id"]]
             if not self._requests:
                 self._heartbeat.end()
             if not request.answer.done():
                 request.answer.set_result((head, body))
-        elif request.emit is not None and head["stream"] == "stdout":
-            request.emit(body.decode())
+        elif request.log is None:
+            return
+        elif head["type"] == "progress":
+            request.log.progress(head["done"])
+        else:
+            request.log.write(STREAMS[head["stream"]], body.decode())
+
+    def _make_wait(self, wait: bool) -> None:
+        """Whether a call says more than can be stored; nothing is read of the process then."""
+        self._unread_logs += 1 if wait else -1
+        if self._unread_logs:
+            self._heartbeat.end()
+            self._transport.pause_reading()
+            return
+        self._transport.resume_reading()
+        if self._has_loop and self.busy:
+            self._heartbeat.begin()
 
     def _ping(self) -> None:
         self._transport.write(packed({"type": "ping"}))
@@ -286,25 +293,13 @@ class WorkerProcess(asyncio.Protocol):
         seconds = MISSED_BEATS * BEAT_SECONDS
         self._break_off(f"did not answer for {seconds:g} s and was ended")
 
-    def _keep_tail(self, data: bytes) -> None:
+    def _said_by_process(self, fd: int, data: bytes) -> None:
+        """What comes from a library or a child of a function, and not through Python's streams."""
+        logs = [request.log for request in self._requests.values() if request.log is not None]
+        if len(logs) == 1:
+            logs[0].receive(LogStream.STDOUT if fd == STDOUT else LogStream.STDERR, data)
         self._said += data
         del self._said[:-TAIL_BYTES]
-
-
-def _head(call: StageCall[PythonStage], function: Function, is_async: bool) -> dict[str, Any]:
-    return {
-        "type": "call",
-        "path": function.path,
-        "async": is_async,
-        "executionId": call.execution_id,
-        "stageId": call.stage.id,
-        "attempt": call.attempt,
-    }
-
-
-def _given(call: StageCall[PythonStage]) -> bytes:
-    given = {"input": call.input, "pipelineInput": call.pipeline_input, "outputs": call.outputs}
-    return orjson.dumps(given)
 
 
 def _in_words(status: int) -> str:

@@ -1,0 +1,269 @@
+"""From what an attempt says to its log in a file and a bounded number of live events."""
+
+import asyncio
+import codecs
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Executor
+from types import TracebackType
+from typing import Self
+
+from ..clock import Clock
+from ..execution.log import LogPiece, LogStream
+from ..execution.stored import StoredValue, TooLarge
+from .stores import LogWriter, Spool
+
+WINDOW_SECONDS = 0.03
+PIECE_CHARACTERS = 32_768
+LIVE_CHARACTERS = 262_144
+LIVE_PIECES = 64
+"""What is told live of a window at most: of a flood its end. All of it is in the log."""
+FULL_CHARACTERS = 1 << 20
+"""How much may wait to be stored before whoever writes is made to wait, too."""
+LONG_LINE_CHARACTERS = 65_536
+
+
+class AttemptLog:
+    """Gathers text for a moment, stores it in a thread, and passes it on in pieces.
+
+    Nothing that a stage calls here waits. The first text goes out at once, what follows every
+    WINDOW_SECONDS. `publish` is given each piece, and how long stdout was before it.
+    """
+
+    def __init__(
+        self,
+        open_log: Callable[[], LogWriter],
+        publish: Callable[[LogPiece, int], Awaitable[None]],
+        report: Callable[[float], Awaitable[None]],
+        clock: Clock,
+        threads: Executor,
+    ) -> None:
+        self._open = open_log
+        self._publish = publish
+        self._report = report
+        self._clock = clock
+        self._threads = threads
+        self._writer: LogWriter | None = None
+        self._texts: list[tuple[LogStream, str]] = []
+        self._streams = {stream: _Lines() for stream in (LogStream.STDOUT, LogStream.STDERR)}
+        self._output_length = 0
+        self._progress: float | None = None
+        self._waiting_characters = 0
+        self._flushing = asyncio.Lock()
+        self._spool: Spool | None = None
+        self._spooled: list[bytes] = []
+        self._pause: Callable[[bool], None] | None = None
+        self._is_full = False
+        self._written = asyncio.Event()
+        self._closed = asyncio.Event()
+        self.overflowed = asyncio.Event()
+        """Set when the value is larger than it may be."""
+        self.silent = True
+        """The stage has said nothing so far."""
+
+    async def __aenter__(self) -> Self:
+        self._pump = asyncio.create_task(self._pumping())
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._closed.set()
+        self._written.set()
+        await self._pump
+
+    # What stages call
+
+    def emit(self, text: str) -> None:
+        """Adds text to stdout."""
+        self.write(LogStream.STDOUT, text)
+
+    def write(self, stream: LogStream, text: str) -> None:
+        """Adds text, as a whole."""
+        if not text:
+            return
+        self.silent = self.silent and stream is LogStream.SYSTEM
+        self._add(stream, text)
+
+    def receive(self, stream: LogStream, data: bytes) -> None:
+        """Adds what a program has written, as it comes; invalid UTF-8 is replaced.
+
+        A line that is not whole yet waits for a moment, so that two streams tear none.
+        """
+        self.silent = False
+        if self._spool is not None and stream is LogStream.STDOUT:
+            self._spooled.append(data)
+        self._add(stream, self._streams[stream].feed(data))
+
+    def progress(self, done: float) -> None:
+        """Says how far the attempt is, from 0 to 1."""
+        self._progress = min(1.0, max(0.0, done))
+        self._written.set()
+
+    def keep_value(self, spool: Spool) -> None:
+        """From now on what is received on stdout is the value, too."""
+        self._spool = spool
+
+    def make_wait(self, pause: Callable[[bool], None]) -> None:
+        """`pause(True)` is called when more is written than can be stored, then `pause(False)`."""
+        self._pause = pause
+
+    async def value(self) -> bytes | StoredValue:
+        """All of stdout, once everything was received.
+
+        Raises:
+            TooLarge: there is more than there may be.
+        """
+        assert self._spool is not None
+        await self._flush()
+        if self.overflowed.is_set():
+            raise TooLarge
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._spool.finish)
+
+    # The pump
+
+    async def _pumping(self) -> None:
+        while not self._closed.is_set():
+            await self._written.wait()
+            self._written.clear()
+            await self._flush()
+            if not self._is_full:
+                await self._wait_a_moment()
+                self._end_lines(only_old=True)
+        self._end_lines(only_old=False)
+        await self._flush()
+        loop = asyncio.get_running_loop()
+        if self._writer is not None:
+            await loop.run_in_executor(self._threads, self._writer.close)
+        if self._spool is not None:
+            await loop.run_in_executor(self._threads, self._spool.discard)
+
+    async def _wait_a_moment(self) -> None:
+        try:
+            async with asyncio.timeout(WINDOW_SECONDS):
+                await self._closed.wait()
+        except TimeoutError:
+            return
+
+    def _end_lines(self, *, only_old: bool) -> None:
+        """A line without an end, such as a prompt or a progress bar, is not waited for longer."""
+        for stream, lines in self._streams.items():
+            rest = lines.rest_if_old() if only_old else lines.rest()
+            self._add(stream, rest)
+
+    def _add(self, stream: LogStream, text: str) -> None:
+        if text:
+            self._texts.append((stream, text))
+            self._waiting_characters += len(text)
+            self._tell_whether_full()
+        self._written.set()
+
+    async def _flush(self) -> None:
+        async with self._flushing:
+            texts, self._texts = self._texts, []
+            spooled, self._spooled = self._spooled, []
+            taken = self._waiting_characters
+            if texts or spooled:
+                store = asyncio.get_running_loop().run_in_executor
+                pieces = await store(self._threads, self._store, texts, spooled, self._clock.now())
+                for piece, output_offset in pieces:
+                    await self._publish(piece, output_offset)
+            self._waiting_characters -= taken
+            self._tell_whether_full()
+            if self._progress is not None:
+                done, self._progress = self._progress, None
+                await self._report(done)
+
+    def _tell_whether_full(self) -> None:
+        is_full = self._waiting_characters > FULL_CHARACTERS
+        if is_full is not self._is_full:
+            self._is_full = is_full
+            if self._pause is not None:
+                self._pause(is_full)
+
+    def _store(
+        self, texts: list[tuple[LogStream, str]], spooled: list[bytes], at: int
+    ) -> list[tuple[LogPiece, int]]:
+        """In a thread. What is to be told live, each piece with the length of stdout before it."""
+        if texts and self._writer is None:
+            self._writer = self._open()
+        stored = [
+            piece for stream, text in _joined(texts) for piece in self._append(stream, text, at)
+        ]
+        self._spool_away(spooled)
+        return _told_live(stored)
+
+    def _append(self, stream: LogStream, text: str, at: int) -> list[tuple[LogPiece, int]]:
+        assert self._writer is not None
+        pieces = []
+        for start in range(0, len(text), PIECE_CHARACTERS):
+            piece = self._writer.append(stream, text[start : start + PIECE_CHARACTERS], at)
+            pieces.append((piece, self._output_length))
+            if stream is LogStream.STDOUT:
+                self._output_length += len(piece.text)
+        return pieces
+
+    def _spool_away(self, spooled: list[bytes]) -> None:
+        if self._spool is None or self.overflowed.is_set():
+            return
+        try:
+            for data in spooled:
+                self._spool.write(data)
+        except TooLarge:
+            self.overflowed.set()
+
+
+class _Lines:
+    """The text of a stream as whole lines, and the beginning of the next one."""
+
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._begun = ""
+        self._is_old = False
+
+    def feed(self, data: bytes) -> str:
+        """The lines that are whole now."""
+        text = self._begun + self._decoder.decode(data)
+        if len(text) > LONG_LINE_CHARACTERS:
+            self._begun = ""
+            return text
+        whole, newline, self._begun = text.rpartition("\n")
+        self._is_old = False
+        return whole + newline
+
+    def rest(self) -> str:
+        """What is left at the end."""
+        text, self._begun = self._begun + self._decoder.decode(b"", final=True), ""
+        return text
+
+    def rest_if_old(self) -> str:
+        """What is left if nothing has come since this was last asked."""
+        if not self._is_old:
+            self._is_old = True
+            return ""
+        text, self._begun = self._begun, ""
+        return text
+
+
+def _joined(texts: list[tuple[LogStream, str]]) -> list[tuple[LogStream, str]]:
+    """The same with neighbours of one stream put together."""
+    joined: list[tuple[LogStream, list[str]]] = []
+    for stream, text in texts:
+        if joined and joined[-1][0] is stream:
+            joined[-1][1].append(text)
+        else:
+            joined.append((stream, [text]))
+    return [(stream, "".join(parts)) for stream, parts in joined]
+
+
+def _told_live(stored: list[tuple[LogPiece, int]]) -> list[tuple[LogPiece, int]]:
+    """The end of a window's pieces, within its bounds."""
+    told = stored[-LIVE_PIECES:]
+    left = LIVE_CHARACTERS
+    for index in range(len(told) - 1, -1, -1):
+        left -= len(told[index][0].text)
+        if left < 0:
+            return told[index + 1 :]
+    return told

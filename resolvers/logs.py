@@ -1,0 +1,138 @@
+"""What stages say and make: logs, outputs and values, wherever they are."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from ..core.errors import InvalidInput, NotFound
+from ..core.execution.log import LogPiece, LogStream
+from ..core.execution.model import Execution, StageRun
+from ..core.execution.stored import StoredValue
+from ..core.json_value import JSON, as_text
+from ..core.results.result import OUTPUT_UNITS
+from .context import Context
+
+
+@dataclass(frozen=True, slots=True)
+class OutputPiece:
+    """A piece of a stage's stdout; offsets in characters of stdout alone."""
+
+    offset: int
+    text: str
+    is_final: bool
+    """Whether the stage has ended and nothing comes after this piece."""
+    left_out: bool
+    """Whether some of the stage's output is not stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogPage:
+    """A part of the log of one attempt; offsets and sizes in characters over all streams."""
+
+    attempt: int
+    pieces: tuple[LogPiece, ...]
+    next_offset: int
+    total: int
+    left_out: int
+    is_final: bool
+
+
+def find_stage(execution: Execution, stage_id: str) -> StageRun:
+    """
+    Raises:
+        NotFound: the execution has no such stage.
+    """
+    for stage in execution.stages:
+        if stage.id == stage_id:
+            return stage
+    raise NotFound("Stage not found", path=["stage"])
+
+
+def checked_attempt(stage: StageRun, attempt: int | None) -> int:
+    """The number of an attempt; of the latest one if none is named.
+
+    Raises:
+        NotFound: the stage has made no such attempt.
+    """
+    if attempt is None:
+        return stage.attempt
+    if not 1 <= attempt <= stage.attempt:
+        raise NotFound(
+            f"stage {stage.id} has made {stage.attempt} attempts, not {attempt}", path=["attempt"]
+        )
+    return attempt
+
+
+async def shown(ctx: Context, execution: Execution) -> Execution:
+    """An execution with the beginning of what its stages have said and made, as REST shows it."""
+    return await ctx.files.shown(execution, OUTPUT_UNITS + 1)
+
+
+async def read_output(
+    ctx: Context, execution_id: str, stage: StageRun, offset: int, limit: int
+) -> OutputPiece:
+    """At most `limit` characters of what the latest attempt has written to stdout."""
+    log, ended = stage.log, stage.ended_at is not None
+    text, left_out = log.output(offset, limit), False
+    if text is None:
+        text, left_out = await ctx.files.output(
+            execution_id, stage.id, stage.attempt, offset, limit
+        )
+    return OutputPiece(offset, text, ended and offset + len(text) >= log.output_length, left_out)
+
+
+async def read_log(
+    ctx: Context,
+    execution_id: str,
+    stage: StageRun,
+    attempt: int | None,
+    offset: int,
+    limit: int,
+    streams: Collection[LogStream] | None,
+) -> LogPage:
+    """At most `limit` characters of an attempt's log.
+
+    Raises:
+        NotFound: the stage has made no such attempt.
+    """
+    number = checked_attempt(stage, attempt)
+    found = await ctx.files.log(execution_id, stage.id, number, offset, limit, streams)
+    is_over = number < stage.attempt or stage.ended_at is not None
+    return LogPage(
+        number,
+        tuple(found.pieces),
+        found.next_offset,
+        found.total,
+        found.left_out,
+        is_over and found.next_offset >= found.total,
+    )
+
+
+async def read_value(ctx: Context, value: JSON, *, most_bytes: int) -> JSON:
+    """A value as text or JSON.
+
+    Raises:
+        InvalidInput: it has more than `most_bytes`.
+        NotFound: its file has gone.
+    """
+    if not isinstance(value, StoredValue):
+        return value
+    if value.size > most_bytes:
+        raise InvalidInput(
+            f"the value has {value.size:,} bytes; GET /api/executions/:id/stages/:stage/value "
+            "has all of it"
+        )
+    return await ctx.files.content(value)
+
+
+async def beginning_of(ctx: Context, value: JSON, characters: int) -> str:
+    """The first characters of a value as text."""
+    if isinstance(value, StoredValue):
+        return await ctx.files.beginning(value, characters)
+    return as_text(value)[:characters]
+
+
+def value_bytes(ctx: Context, value: JSON) -> Iterator[bytes]:
+    """A value as it is: text in UTF-8, or JSON. To be read in a thread."""
+    if isinstance(value, StoredValue):
+        return ctx.files.read(value)
+    return iter([as_text(value).encode("utf-8", "replace")])
