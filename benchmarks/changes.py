@@ -4,7 +4,7 @@ Starts a real server on a free port, has it run a thousand executions of many sh
 as fast as it can, and follows `executionsChanged` over sockets meanwhile. Prints how often the list
 has changed, what each subscriber was sent of it, and whether its mirror of the list ended equal to
 the query. One process cannot run stages so fast that 1,000 executions change 100 times a second
-each; `tests/core/test_list_pace.py` does that, with events of its own and a virtual clock.
+each; `tests/core/live/test_list_throttling.py` does that, with its own events and a virtual clock.
 """
 
 import argparse

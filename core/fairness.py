@@ -1,36 +1,77 @@
-"""How long the work of one may keep others waiting."""
+"""How long the work of some may keep others waiting."""
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable
+from contextvars import Context, copy_context
+from typing import Any, Self
 
-TURN_SECONDS = 0.01
+ROUND_SECONDS = 0.01
 
 
-class Turns:
-    """Work of the event loop in small pieces, so that everybody gets a turn.
+class LoopBudget:
+    """Ten milliseconds of each round of the event loop for work that comes in many pieces.
 
-    Whoever has many pieces to do takes a turn before each. When ten milliseconds of a round of the
-    loop are used up, whoever used them, the next piece is done in a later round.
+    Whoever has many pieces to do awaits a checkpoint before each. When the time of a round is used
+    up, whoever used it, those who come wait in line. A later round serves them in the order in
+    which they came, each with one piece, until its time is used up. Each is woken once, so that a
+    piece costs the same however many wait.
     """
 
-    __slots__ = ("_now", "_round_ends")
+    __slots__ = ("_now", "_round_ends", "_waiting")
 
     def __init__(self, now: Callable[[], float] = time.perf_counter) -> None:
         self._now = now
         self._round_ends: float | None = None
+        self._waiting: deque[_Waiter] = deque()
 
-    async def take(self) -> None:
-        """Returns when there is time for a piece; nearly always at once."""
-        while self._used_up():  # noqa: ASYNC110
-            await asyncio.sleep(0)
+    async def checkpoint(self) -> None:
+        """Returns when there is time for a piece: at once, unless others wait or it is used up."""
+        if self._waiting or self._is_used_up():
+            waiter = _Waiter(loop=asyncio.get_running_loop())
+            self._waiting.append(waiter)
+            await waiter
 
-    def _used_up(self) -> bool:
+    def _is_used_up(self) -> bool:
         now = self._now()
         if self._round_ends is None:
-            self._round_ends = now + TURN_SECONDS
+            self._round_ends = now + ROUND_SECONDS
             asyncio.get_running_loop().call_soon(self._begin_round)
         return now > self._round_ends
 
     def _begin_round(self) -> None:
         self._round_ends = None
+        while self._waiting and not self._is_used_up():
+            self._waiting.popleft().go_on()
+
+
+class _Waiter(asyncio.Future[None]):
+    """What a task waits for that is in line: it can be run at once, and not only scheduled.
+
+    A plain future would run its task in the next round, when nobody knows any more how much time
+    there is; to wake as many as there may be time for, and again those for which there was none, is
+    what this avoids.
+    """
+
+    __slots__ = ("_context", "_resume")
+
+    def add_done_callback(
+        self, fn: Callable[[Self], object], /, *, context: Context | None = None
+    ) -> None:
+        # A task calls this, once, for a future of a class of our own.
+        self._resume: Callable[[Any], object] = fn
+        self._context = context or copy_context()
+
+    def go_on(self) -> None:
+        """Runs the task until it awaits something else; nothing if it was cancelled meanwhile."""
+        if not self.done():
+            self.set_result(None)
+            self._context.run(self._resume, self)
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        """As a plain future: the task goes on in the next round of the loop."""
+        cancelled = super().cancel(msg)
+        if cancelled:
+            self.get_loop().call_soon(self._resume, self, context=self._context)
+        return cancelled

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..core.clock import Clock
-from ..core.fairness import Turns
+from ..core.fairness import LoopBudget
 from ..core.history import History
 from ..core.live.manager import ExecutionManager
 from ..core.results.files import ExecutionFiles
@@ -25,4 +25,4 @@ class Context:
     """The server's environment: which language models are at hand is read from it."""
     debug: bool = False
     """Whether clients may see tracebacks."""
-    turns: Turns = field(default_factory=Turns)
+    loop_budget: LoopBudget = field(default_factory=LoopBudget)

@@ -70,7 +70,7 @@ class _Conversation:
         while (message := await self._socket.receive())["type"] != "websocket.disconnect":
             await self._answer(message.get("text") or message.get("bytes") or "")
             # Neither receiving nor sending yields while there is something to receive.
-            await self._ctx.turns.take()
+            await self._ctx.loop_budget.checkpoint()
 
     def leave(self) -> None:
         """Nothing is followed any more; what is followed runs on."""

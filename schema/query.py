@@ -56,7 +56,7 @@ class Query:
             int | None, argument(description="At most this many; up to 10000.")
         ] = UNSET,
     ) -> list[Execution]:
-        await info.context.ctx.turns.take()
+        await info.context.ctx.loop_budget.checkpoint()
         with as_graphql_errors():
             found = list_executions(info.context.ctx, filter_of(filter, status), given(limit))
         return fair_list(info, found, Execution.of)
@@ -92,7 +92,7 @@ class Query:
     ) -> ExecutionConnection:
         order = given(order_by) or ExecutionOrder()
         request = PageRequest(given(first), given(after), given(last), given(before))
-        await info.context.ctx.turns.take()
+        await info.context.ctx.loop_budget.checkpoint()
         with as_graphql_errors():
             found = await page_executions(
                 info.context.ctx,
@@ -142,7 +142,7 @@ class Query:
 
 
 async def _execution(info: Info, id: str) -> Execution | None:
-    await info.context.ctx.turns.take()
+    await info.context.ctx.loop_budget.checkpoint()
     try:
         return Execution.of(await get_execution(info.context.ctx, id))
     except NotFound:

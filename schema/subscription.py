@@ -159,7 +159,7 @@ async def _progress(
         async for change in changes:
             if include_output or change.kind is not ChangeKind.OUTPUT:
                 # Before each: what one change costs is spent when graphql-core has it.
-                await ctx.turns.take()
+                await ctx.loop_budget.checkpoint()
                 yield ExecutionProgress.of(change, ctx.manager.cursor(change.execution))
 
 
@@ -168,5 +168,5 @@ async def _list_changes(
 ) -> AsyncGenerator[ExecutionsChange, None]:
     async with aclosing(changes):
         async for change in changes:
-            await ctx.turns.take()
+            await ctx.loop_budget.checkpoint()
             yield ExecutionsChange.of(change, ctx.manager.list_cursor(change.version))

@@ -86,7 +86,7 @@ class Socket:
             async for message in self._messages():
                 await self._take(message)
                 # Neither receiving nor sending yields while there is something to receive.
-                await self._ctx.turns.take()
+                await self._ctx.loop_budget.checkpoint()
         except Closed as end:
             await self._socket.close(end.code, end.reason)
 

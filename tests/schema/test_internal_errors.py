@@ -4,7 +4,7 @@ import logging
 from typing import Any
 
 import pytest
-from runcast.core.fairness import Turns
+from runcast.core.fairness import LoopBudget
 from runcast.schema.document import RequestError
 from runcast.schema.executable import ExecutableSchema
 from runcast.schema.limits import Limits
@@ -13,7 +13,7 @@ from runcast.schema.limits import Limits
 class Broken:
     """A context in which every use case fails."""
 
-    turns = Turns()
+    loop_budget = LoopBudget()
 
     def __getattr__(self, name: str) -> Any:
         raise RuntimeError(f"secret of {name}")

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from list_reader import change, managing, running
-from runcast.core.fairness import Turns
+from runcast.core.fairness import LoopBudget
 from runcast.schema.executable import ExecutableSchema
 from runcast.schema.limits import Limits
 from virtual_clock import VirtualClock
@@ -23,7 +23,7 @@ async def test_it_does_not_grow() -> None:
     """After a hundred events it holds no more than after the first one."""
     schema, clock = ExecutableSchema(Limits(), introspection=True), VirtualClock()
     async with managing(clock) as manager:
-        context: Any = SimpleNamespace(manager=manager, clock=clock, turns=Turns())
+        context: Any = SimpleNamespace(manager=manager, clock=clock, loop_budget=LoopBudget())
         id = await running(manager)
         results = await schema.subscribe(schema.read(PROGRESS), {"id": id}, context)
         assert (await anext(results)).data

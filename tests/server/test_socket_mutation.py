@@ -7,7 +7,7 @@ from typing import Any
 import patience
 import pytest
 from runcast.core.clock import SystemClock
-from runcast.core.fairness import Turns
+from runcast.core.fairness import LoopBudget
 from runcast.schema.executable import ExecutableSchema, Result
 from runcast.schema.limits import Limits
 from runcast.server.graphql.socket import PROTOCOL, Socket
@@ -58,10 +58,10 @@ class Line:
 
 
 class Timed:
-    """A context that has nothing but a clock and turns: nothing else is asked for here."""
+    """A context that has nothing but a clock and a budget: nothing else is asked for here."""
 
     clock = SystemClock()
-    turns = Turns()
+    loop_budget = LoopBudget()
 
 
 @pytest.mark.parametrize("parting", ["complete", "disconnect"])
