@@ -34,7 +34,7 @@ from ..schema.executable import ExecutableSchema
 from . import health, pages
 from .graphql.endpoint import GraphQLEndpoint
 from .guards import LOOPBACK_NAMES, BodyLimit, Doorkeeper, bears, cross_origin
-from .playground import Playground
+from .playground import Playground, PlaygroundRoute
 from .settings import Settings
 
 SECONDS_A_DAY = 86_400
@@ -82,9 +82,10 @@ def create_app(settings: Settings) -> Starlette:
         async with history, writer, prompts, pool, manager:
             yield
 
+    routes = _routes(ctx, outputs, writer, settings)
     app = Starlette(
-        routes=_routes(ctx, outputs, writer, settings),
-        middleware=_guards(settings),
+        routes=routes,
+        middleware=_guards(settings, routes),
         exception_handlers={
             RuncastError: answers.core_error,
             HTTPException: answers.http_error,
@@ -110,6 +111,7 @@ def _routes(
     return [
         *pages.routes(),
         *playground.routes(),
+        PlaygroundRoute("/graphql", graphql, methods=["GET"]),
         Route("/graphql", graphql),
         WebSocketRoute("/graphql", graphql),
         Mount("/api", app=Router(api, redirect_slashes=False)),
@@ -119,12 +121,12 @@ def _routes(
     ]
 
 
-def _guards(settings: Settings) -> list[Middleware]:
+def _guards(settings: Settings, routes: list[BaseRoute]) -> list[Middleware]:
     hosts = {*LOOPBACK_NAMES, settings.host.lower()} if settings.loopback else None
     origins = settings.allow_origin
     return [
         *cross_origin(origins),
-        Middleware(Doorkeeper, hosts=hosts, token=_token(settings), origins=origins),
+        Middleware(Doorkeeper, hosts=hosts, token=_token(settings), origins=origins, routes=routes),
         Middleware(BodyLimit),
     ]
 

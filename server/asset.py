@@ -5,7 +5,8 @@ from pathlib import PurePath
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+
+from .public_route import PublicRoute
 
 MEDIA_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
 HEADERS = {
@@ -39,10 +40,10 @@ class Asset:
             return Response(status_code=304, headers=self._headers)
         return Response(self._body, media_type=self._media_type, headers=self._headers)
 
-    def at(self, path: str) -> Route:
+    def at(self, path: str) -> PublicRoute:
         """A route that answers with it."""
 
         async def endpoint(request: Request) -> Response:
             return self.answer(request)
 
-        return Route(path, endpoint, methods=["GET"])
+        return PublicRoute(path, endpoint, methods=["GET"])

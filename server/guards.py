@@ -1,4 +1,4 @@
-"""Who may come in, and how much they may bring: checked before any route is looked at."""
+"""Who may come in, and how much they may bring: checked before a route answers."""
 
 import hmac
 from collections.abc import Iterable, Mapping, Sequence
@@ -7,18 +7,17 @@ from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
 from ..rest_compat.answers import error
 from .graphql.answers import HttpError, error_answer
 from .graphql.negotiation import accepted
-from .pages import is_page
-from .playground import FOLDER
+from .public_route import is_public
 
 MAX_BODY_BYTES = 1 << 20
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
-OPEN_PATHS = ("/healthz", "/readyz")
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -68,8 +67,9 @@ class Doorkeeper:
     """Checks Host and Origin (DNS rebinding, cross-site requests), then the token if there is one.
 
     `hosts` are the names that the server answers to; None: any name, for a server that others can
-    reach and that a token protects. `origins` may act here although they are elsewhere. A socket's
-    token may come later, in `connection_init`.
+    reach and that a token protects. `origins` may act here although they are elsewhere. Of `routes`
+    those that are public need no token; an address without a route needs one. A socket's token may
+    come later, in `connection_init`.
     """
 
     def __init__(
@@ -78,11 +78,13 @@ class Doorkeeper:
         hosts: Iterable[str] | None,
         token: str | None,
         origins: Iterable[str] = (),
+        routes: Sequence[BaseRoute] = (),
     ) -> None:
         self._app = app
         self._hosts = None if hosts is None else frozenset(hosts)
         self._token = token
         self._origins = frozenset(origins)
+        self._routes = routes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         reason = None
@@ -107,22 +109,16 @@ class Doorkeeper:
         acts = scope["type"] == "websocket" or scope["method"] not in SAFE_METHODS
         if acts and origin is not None and not self._may_act(origin, host):
             return f"Requests from {origin} are not allowed", 403
-        if self._needs_token(scope) and not bears(headers.get("authorization"), self._token):
+        if scope["type"] == "http" and not self._is_open(scope, headers):
             return "A token is needed: send it as Authorization: Bearer …", 401
         return None
+
+    def _is_open(self, scope: Scope, headers: Headers) -> bool:
+        return bears(headers.get("authorization"), self._token) or is_public(scope, self._routes)
 
     def _may_act(self, origin: str, host: str) -> bool:
         own = (f"http://{host}".lower(), f"https://{host}".lower())
         return origin.lower() in own or origin in self._origins
-
-    def _needs_token(self, scope: Scope) -> bool:
-        if self._token is None or scope["type"] != "http" or scope["path"] in OPEN_PATHS:
-            return False
-        # The dashboard and the playground hold no data; what they ask for then needs the token.
-        path = scope["path"]
-        playground = path == "/graphql" and not scope["query_string"]
-        free = playground or path.startswith(FOLDER) or is_page(path)
-        return not (free and scope["method"] in ("GET", "HEAD"))
 
 
 def error_response(

@@ -4,11 +4,11 @@ from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from ..core.results.output_writer import OutputWriter
 from ..resolvers.context import Context
 from ..rest_compat.answers import answer
+from .public_route import PublicRoute
 
 
 async def healthz(ctx: Context, writer: OutputWriter, request: Request) -> Response:
@@ -32,8 +32,8 @@ async def readyz(ctx: Context, request: Request) -> Response:
     return answer({"status": "ready"})
 
 
-def routes(ctx: Context, writer: OutputWriter) -> list[Route]:
+def routes(ctx: Context, writer: OutputWriter) -> list[PublicRoute]:
     return [
-        Route("/healthz", partial(healthz, ctx, writer), methods=["GET"]),
-        Route("/readyz", partial(readyz, ctx), methods=["GET"]),
+        PublicRoute("/healthz", partial(healthz, ctx, writer), methods=["GET"]),
+        PublicRoute("/readyz", partial(readyz, ctx), methods=["GET"]),
     ]

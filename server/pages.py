@@ -11,13 +11,6 @@ PAGES = ("/", "/start", "/executions/{id}")
 FOLDER = "/dashboard/"
 
 
-def is_page(path: str) -> bool:
-    """Whether a path is the dashboard's own: nothing there tells of an execution."""
-    parts = path.strip("/").split("/")
-    is_execution = parts[0] == "executions" and len(parts) == 2
-    return path in PAGES or path.startswith(FOLDER) or is_execution
-
-
 def routes() -> list[BaseRoute]:
     """The page at each of its addresses, and each of its files; no other file can be asked for."""
     assets = dict(_assets())

@@ -4,9 +4,11 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from string import Template
 
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Match
+from starlette.types import Scope
 
 from .asset import POLICY, Asset
+from .public_route import PublicRoute
 
 FOLDER = "/playground/"
 OWN = ("playground.css", "playground.js")
@@ -18,6 +20,15 @@ LIBRARIES = {
     "react_dom_js": "react-dom@18.2.0/umd/react-dom.production.min.js",
 }
 """Package, version and file. The page has their digests; they hold for npm and the CDN alike."""
+
+
+class PlaygroundRoute(PublicRoute):
+    """GraphQL's own address, for a request that asks nothing: the page needs no token."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        if scope["type"] == "http" and scope["query_string"]:
+            return Match.NONE, {}
+        return super().matches(scope)
 
 
 class Playground:
