@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ..core.errors import AlreadyEnded, InvalidInput, NotFound, RuncastError
 from ..core.execution.change import Change
@@ -13,7 +13,7 @@ from ..core.execution.model import Execution, Status
 from ..core.execution.page import Order, Page, PageRequest, paginate
 from ..core.live.listing import ExecutionsChange
 from ..core.live.manager import Started
-from ..core.live.request import StartRequest
+from ..core.live.request import StartRequest, checked_input
 from .context import Context
 from .modes import checked_mode
 
@@ -126,18 +126,18 @@ async def start_execution(
         InvalidInput, Conflict, CapacityReached, Unavailable: nothing was started.
     """
     pipeline = ctx.pipelines.get(pipeline_id)
+    # Before the mode: section 2.3 of the REST contract tells which of two mistakes is said.
+    text = checked_input(input)
     request = StartRequest.checked(
         pipeline.id,
-        input,
+        text,
         labels=labels,
         timeout_ms=timeout_ms,
+        execution_mode=checked_mode(ctx, execution_mode, cli_tool),
         cli_tool=cli_tool,
         idempotency_key=idempotency_key,
     )
-    # After the input: section 2.3 of the REST contract tells which of two mistakes is said.
-    mode = checked_mode(ctx, execution_mode, cli_tool)
-    options = replace(request.options, execution_mode=mode)
-    return await ctx.manager.start(replace(request, options=options), pipeline)
+    return await ctx.manager.start(request, pipeline)
 
 
 async def retry_execution(

@@ -49,7 +49,7 @@ class StartRequest:
         """
         return cls(
             pipeline_id,
-            _checked_input(input),
+            checked_input(input),
             _checked_labels(labels),
             RunOptions(_checked_timeout(timeout_ms), execution_mode, cli_tool),
             _checked_key(idempotency_key),
@@ -69,7 +69,12 @@ class StartRequest:
         return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 
 
-def _checked_input(input: object) -> str:
+def checked_input(input: object) -> str:
+    """The input without white space around it.
+
+    Raises:
+        InvalidInput: it is no text, an empty one, or more than MAX_INPUT_BYTES.
+    """
     text = trimmed(input) if isinstance(input, str) else ""
     if not text:
         raise InvalidInput(INPUT_REQUIRED, path=["input"])
