@@ -57,7 +57,7 @@ class ExecutableSchema:
 
     def __init__(self, limits: Limits, *, introspection: bool) -> None:
         schema = build_schema()
-        # Private: Strawberry's graphql-core schema has no public name (tests/schema look for it).
+        # Private: tests/test_private_names.py looks for it.
         self._schema = schema._schema
         self._executor = schema.execution_context_class
         self._limits = limits

@@ -15,6 +15,6 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
 
     def build_per_event_executor(self, payload: Any) -> AnyExecutor[Any]:
         executor = super().build_per_event_executor(payload)
-        # Private: tests/schema look for it.
+        # Private: tests/test_private_names.py looks for it.
         executor._relevant_sub_fields = {}
         return executor

@@ -1,12 +1,18 @@
 """The repository as a package: what is in it, and what it says about itself."""
 
+import ast
 import re
+import sys
 import tomllib
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 import runcast
 from needs import need
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(runcast.__file__).parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -74,6 +80,47 @@ def test_readme_flags() -> None:
     assert shown <= {
         flag for option in serve.params for flag in option.opts + option.secondary_opts
     }
+
+
+def declared(*extras: str) -> set[str]:
+    """The names of the distributions that the package asks for, alone or with extras."""
+    project = PROJECT["project"]
+    lines = [project["dependencies"], *(project["optional-dependencies"][one] for one in extras)]
+    names = {canonicalize_name(Requirement(line).name) for some in lines for line in some}
+    return names - {"runcast"}
+
+
+def imported(*folders: str) -> set[str]:
+    """The names of the distributions that the code in these folders imports."""
+    found = set()
+    providers = packages_distributions()
+    for folder in folders:
+        for path in (ROOT / folder).rglob("*.py"):
+            if "node_modules" not in path.parts:
+                for module in imports_of(path):
+                    found.update(map(canonicalize_name, providers.get(module, ())))
+    return found - {"runcast"}
+
+
+def imports_of(path: Path) -> Iterator[str]:
+    """The first part of each module that is imported, but for those of Python itself."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            names = [node.module or ""]
+        yield from {name.partition(".")[0] for name in names} - sys.stdlib_module_names
+
+
+def test_what_is_imported_is_declared_and_the_other_way_round() -> None:
+    """Nothing comes along by chance with something else, and nothing is asked for in vain."""
+    assert imported(*ROOMS) == declared("models")
+
+
+def test_what_tests_import_is_declared() -> None:
+    """A development environment has it by name."""
+    assert imported("tests", "benchmarks", ".ci") <= declared("models", "dev")
 
 
 def test_version() -> None:

@@ -1,11 +1,9 @@
 """Documents from clients: read, refused, and kept for the next time."""
 
 import pytest
-from graphql import get_introspection_query, parse
+from graphql import get_introspection_query
 from runcast.schema.build import build_schema
 from runcast.schema.document import Documents, RequestError
-from runcast.schema.executable import ExecutableSchema
-from runcast.schema.executor import Executor
 from runcast.schema.limits import Limits
 
 TWO = "query a { server { engine } } query b { pipelines { id } }"
@@ -139,11 +137,3 @@ def test_the_cache_is_bounded(documents: Documents) -> None:
         documents._valid.values()
     )
     assert len(documents._valid) < 8000
-
-
-def test_private_names() -> None:
-    """The graphql-core schema and the cache of its executor are where they were."""
-    schema = build_schema()._schema
-    assert schema.query_type is not None
-    assert Executor.build(schema, parse("{ __typename }"))._relevant_sub_fields == {}
-    assert ExecutableSchema(Limits(), introspection=True).read("{ __typename }")

@@ -21,7 +21,6 @@ from server_process import ServerProcess
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 HOST = b"Host: localhost\r\n"
@@ -188,9 +187,3 @@ async def test_a_client_that_sends_half_leaves_no_traceback(server: ServerProces
         await until(lambda port=port: not server.holds(port))
     assert server.client.get("/healthz").status_code == 200
     assert "Traceback" not in server.complained[before:]
-
-
-def test_what_is_overridden_is_still_there() -> None:
-    """uvicorn documents neither method."""
-    for name in ("send_400_response", "handle_websocket_upgrade"):
-        assert name in vars(HttpToolsProtocol)
