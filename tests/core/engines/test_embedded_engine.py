@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from patience import turns, until
+from runcast.core.engines import embedded
 from runcast.core.engines.embedded import EmbeddedEngine
 from runcast.core.errors import AlreadyEnded, CapacityReached, Conflict, Unavailable
 from runcast.core.execution.events import Sink
@@ -105,6 +106,53 @@ async def test_a_pipelines_own_limit_holds_back_only_its_own() -> None:
         assert statuses(manager) == ["RUNNING", "QUEUED", "QUEUED", "RUNNING"]
         gate.opened.set()
         await until(lambda: set(statuses(manager)) == {"COMPLETED"})
+
+
+class Turnstile:
+    """An act in which each execution waits until it is let through; `inside` are those that do."""
+
+    def __init__(self) -> None:
+        self.inside: dict[str, asyncio.Event] = {}
+        self.entered: list[str] = []
+
+    async def __call__(self, call: StageCall[Any]) -> object:
+        passed = self.inside[call.execution_id] = asyncio.Event()
+        self.entered.append(call.execution_id)
+        try:
+            await passed.wait()
+        finally:
+            del self.inside[call.execution_id]
+        return "done"
+
+
+@pytest.mark.parametrize("own_limit", [1, 2, 3])
+async def test_an_end_lets_in_no_more_than_the_pipelines_own_limit(own_limit: int) -> None:
+    """However many of them wait, and however much room there is otherwise; in their order."""
+    turnstile = Turnstile()
+    narrow = a_pipeline("one", id="narrow", settings={"maxConcurrent": own_limit})
+    async with managed(turnstile, limit=10, queue=10) as manager:
+        ids = [await start(manager, narrow) for _ in range(6)]
+        for number, id in enumerate(ids):
+            await until(lambda id=id: id in turnstile.inside)  # type: ignore[misc]
+            await turns()
+            assert list(turnstile.inside) == ids[number : number + own_limit]
+            turnstile.inside[id].set()
+            await ended(manager, id)
+        assert turnstile.entered == ids
+
+
+async def test_a_full_engine_lets_in_one_for_each_that_ends() -> None:
+    """Never more than its limit, whoever ends."""
+    turnstile = Turnstile()
+    async with managed(turnstile, limit=3, queue=10) as manager:
+        ids = [await start(manager) for _ in range(7)]
+        await until(lambda: len(turnstile.inside) == 3)
+        for id in (ids[1], ids[0], ids[3]):
+            turnstile.inside[id].set()
+            await ended(manager, id)
+            await turns()
+            assert len(turnstile.inside) == 3
+        assert turnstile.entered == ids[:6]
 
 
 async def test_a_cancel_before_the_first_step_keeps_the_stages_from_running() -> None:
@@ -228,6 +276,42 @@ async def test_a_second_close_hastens_the_first() -> None:
             await manager.close(grace=0)
             await first
         assert manager.get(id).end_reason is EndReason.SERVER_SHUTDOWN
+
+
+async def stopped_by_force(call: StageCall[Any]) -> object:
+    """An act that nothing else stops."""
+    try:
+        await asyncio.get_running_loop().create_future()
+    finally:
+        await call.stop.force.wait()
+    return None
+
+
+async def test_a_long_grace_is_cut_short_when_the_server_stops(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What a cancelled stage would be given otherwise; then it is stopped by force."""
+    monkeypatch.setattr(embedded, "SHUTDOWN_GRACE_SECONDS", 0.05)
+    async with managed(stopped_by_force, grace=40) as manager:
+        id = await start(manager)
+        await turns()
+        async with asyncio.timeout(20):
+            await manager.close(grace=0)
+        after = manager.get(id)
+        assert (after.end_reason, after.stages[0].status) == ("SERVER_SHUTDOWN", "CANCELLED")
+
+
+async def test_a_short_grace_is_not_made_longer_when_the_server_stops(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A stage has no more time then than it has after a cancel."""
+    monkeypatch.setattr(embedded, "SHUTDOWN_GRACE_SECONDS", 40)
+    async with managed(stopped_by_force, grace=0) as manager:
+        id = await start(manager)
+        await turns()
+        async with asyncio.timeout(20):
+            await manager.close(grace=0)
+        assert manager.get(id).stages[0].status == "CANCELLED"
 
 
 async def test_what_refuses_to_stop_is_told_as_ended_too() -> None:
