@@ -87,6 +87,61 @@ async def test_a_key_starts_once(manager: ExecutionManager) -> None:
     assert len(manager.list()) == 1
 
 
+class Disk:
+    """Implements `Follower`: what was noted is on disk once the test says so."""
+
+    def __init__(self) -> None:
+        self.noted: list[Execution] = []
+        self.asked: list[str] = []
+        self.written = asyncio.Event()
+
+    def note(self, execution: Execution) -> None:
+        self.noted.append(execution)
+
+    async def committed(self, execution_id: str) -> None:
+        self.asked.append(execution_id)
+        await self.written.wait()
+
+
+async def test_no_start_is_acknowledged_before_it_is_on_every_disk(
+    engine: ScriptedEngine, clock: VirtualClock
+) -> None:
+    """Neither the first one, nor one that finds it by its key, nor a retry."""
+    disks = [Disk(), Disk(), Disk()]
+    async with ExecutionManager(engine, clock, followers=disks) as manager:
+        request = a_request(idempotency_key="k")
+        starts = [asyncio.create_task(manager.start(request, PIPELINE)) for _ in range(2)]
+        await turns()
+        [execution] = manager.list()
+        starts.append(asyncio.create_task(manager.retry(execution, PIPELINE)))
+        for disk in disks:
+            await turns()
+            assert not any(start.done() for start in starts)
+            disk.written.set()
+        first, second, retry = await asyncio.gather(*starts)
+        assert first.execution.id == second.execution.id == execution.id
+        assert (first.existing, second.existing, retry.existing) == (False, True, False)
+        ids = sorted([execution.id, execution.id, retry.execution.id])
+        assert [sorted(disk.asked) for disk in disks] == [ids] * 3
+
+
+async def test_what_is_to_be_kept_is_noted_at_once(
+    engine: ScriptedEngine, clock: VirtualClock
+) -> None:
+    """Each change but output, by every follower, in order, as it is then."""
+    disks = [Disk(), Disk()]
+    for disk in disks:
+        disk.written.set()
+    async with ExecutionManager(engine, clock, followers=disks) as manager:
+        id = (await start(manager)).id
+        for event in (Began(id, 1), StageStarted(id, 1, 0), StageOutput(id, 1, 0, "x"), end(id)):
+            manager.apply(event)
+            if not isinstance(event, StageOutput):
+                assert [disk.noted[-1] for disk in disks] == [manager.get(id)] * 2
+        assert [one.sequence for one in disks[0].noted] == [1, 2, 3, 5]
+        assert disks[0].noted == disks[1].noted
+
+
 async def test_a_refused_start_leaves_nothing(
     manager: ExecutionManager, engine: ScriptedEngine
 ) -> None:
