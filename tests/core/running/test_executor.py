@@ -162,6 +162,37 @@ async def test_what_no_other_attempt_can_help_is_not_repeated(clock: VirtualCloc
     assert len(course.runner.calls) == 1
 
 
+@pytest.mark.parametrize(
+    ("error", "attempts"),
+    [
+        (OSError(28, "No space left on device"), 3),
+        (BlockingIOError(11, "Resource temporarily unavailable"), 3),
+        (ConnectionResetError("by the other side"), 3),
+        (TimeoutError("a socket's"), 3),
+        (StageError("no luck"), 3),
+        (StageError("no luck", retryable=False), 1),
+        (ZeroDivisionError("a bug"), 1),
+        (MemoryError(), 1),
+        (SystemExit(3), 1),
+        (asyncio.CancelledError(), 1),
+    ],
+    ids=repr,
+)
+async def test_what_another_attempt_may_help_is_repeated(
+    clock: VirtualClock, error: BaseException, attempts: int
+) -> None:
+    """A fault of the machine may be over the next time, a bug will not be."""
+    course = Course(a_pipeline("one", retryCount=2), clock, one=failing(error))
+    task = course.begin()
+    for _ in range(attempts - 1):
+        await until(lambda: clock.sleepers or task.done())
+        clock.advance(60)
+    async with asyncio.timeout(30):
+        await task
+    assert [call.attempt for call in course.runner.calls] == [*range(1, attempts + 1)]
+    assert course.execution.end_reason is EndReason.STAGE_ERROR
+
+
 async def test_a_cancel_during_the_pause_ends_the_stage(clock: VirtualClock) -> None:
     """There is no further attempt."""
     course = Course(a_pipeline("one", retryCount=1), clock, one=failing(StageError("no")))

@@ -48,6 +48,25 @@ def test_a_name_is_replaced(template: str, text: str) -> None:
     assert render(template, {}, SCOPE) == text
 
 
+@pytest.mark.parametrize("ids", [("v1", "v1.2", "v"), ("v1.2", "v", "v1"), ("v", "v1.2", "v1")])
+def test_of_several_ids_that_fit_the_longest_is_meant(ids: tuple[str, ...]) -> None:
+    """Whichever of these stages has run first."""
+    known = {"v1.2": {"x": "long"}, "v1": {"2": {"x": "short"}, "y": 1}, "v": {"1": {"y": 2}}}
+    scope = Scope("a prompt", None, {id: known[id] for id in ids})
+    assert render("{{v1.2.x}} {{v1.y}} {{v.1.y}}", {}, scope) == "long 1 2"
+    found = resolve([variable(source="context", path="v1.2.x")], scope)
+    assert found == {"v": "long"}
+
+
+def test_an_id_that_is_not_there_hides_nothing() -> None:
+    """Without the longer one the path leads into the shorter one; with it, only into that."""
+    scope = Scope("a prompt", None, {"v1": {"2": {"x": "short"}}, "v12": {}})
+    assert render("{{v1.2.x}}", {}, scope) == "short"
+    both = Scope("a prompt", None, {"v1": {"2": {"x": "short"}}, "v1.2": {}})
+    with pytest.raises(StageError, match=r"v1\.2\.x"):
+        render("{{v1.2.x}}", {}, both)
+
+
 def test_a_variable_comes_first() -> None:
     """A resolved variable hides the input and the stages of the same name."""
     values = {"prompt": "mine", "analysis.score": 9, "input.prompt": "also mine"}
