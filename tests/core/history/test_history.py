@@ -109,6 +109,28 @@ async def test_what_waits_is_read_as_if_it_were_written(
         assert await history.get("\ud800\0") is None
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 7])
+async def test_what_runs_is_on_no_page_of_what_has_ended(
+    tmp_path: Path, clock: VirtualClock, size: int
+) -> None:
+    """Nor does it move a page, though its start is still to be written."""
+    async with History(tmp_path, clock) as history:
+        for number in range(7):
+            history.note(ended(number))
+            assert await history.committed(f"exec_{number}")
+        latest = ended(3, at=EPOCH_MS + 100)
+        seen: list[Execution] = []
+        for page in range(1, 9):
+            # Until somebody else has a turn, all of this waits.
+            history.note(latest)
+            for number in range(20, 25):
+                history.note(an_execution(f"exec_{number}", status=Status.RUNNING))
+            found, total = await history.ended_page(page, size)
+            assert total == 7
+            seen += found
+        assert seen == [latest, *(ended(number) for number in (6, 5, 4, 2, 1, 0))]
+
+
 async def test_what_is_live_counts_in_place_of_what_is_kept(
     tmp_path: Path, clock: VirtualClock
 ) -> None:
