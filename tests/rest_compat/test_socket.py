@@ -209,6 +209,85 @@ async def test_after_unsubscribed_nothing_comes() -> None:
         assert await hear(socket) == [{"type": "unsubscribed", "executionId": id}]
 
 
+class Pipe:
+    """A socket whose messages are all there when the server looks, as after a stall."""
+
+    def __init__(self, *messages: dict[str, Any]) -> None:
+        self._incoming: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._incoming.put_nowait({"type": "websocket.connect"})
+        self.say(*messages)
+        self.sent: list[dict[str, Any]] = []
+
+    def say(self, *messages: dict[str, Any]) -> None:
+        for message in messages:
+            text = json.dumps(message)
+            self._incoming.put_nowait({"type": "websocket.receive", "text": text})
+
+    def leave(self) -> None:
+        self._incoming.put_nowait({"type": "websocket.disconnect"})
+
+    def serve(self, served: Door) -> "asyncio.Task[None]":
+        scope = {"type": "websocket", "headers": [], "query_string": b""}
+        socket = WebSocket(scope, self._incoming.get, self._send)
+        return asyncio.create_task(served.sockets.serve(socket))
+
+    async def _send(self, message: Any) -> None:
+        if message["type"] == "websocket.send":
+            self.sent.append(json.loads(message["text"]))
+
+
+@pytest.mark.parametrize("times", [1, 2, 3])
+async def test_unsubscribe_and_subscribe_at_once(times: int) -> None:
+    """It is followed once, and after the last `unsubscribed` not at all."""
+    gate = Gate()
+    async with door(runner=ScriptedRunner(one=gate)) as served:
+        id = await served.start()
+        await gate.entered.wait()
+        on, off = ({"type": type, "executionId": id} for type in ("subscribe", "unsubscribe"))
+        pipe = Pipe(on, *[off, on] * times)
+        serving = pipe.serve(served)
+        await until(lambda: types(pipe.sent)[-2:] == ["execution:started", "stage:started"])
+        assert served.manager.subscribers == 1
+        assert types(pipe.sent)[:-2] == ["subscribed", *["unsubscribed", "subscribed"] * times]
+        pipe.say(off)
+        await until(lambda: served.manager.subscribers == 0)
+        gate.opened.set()
+        await served.ended(id)
+        pipe.leave()
+        await serving
+        assert types(pipe.sent)[-1] == "unsubscribed"
+
+
+async def test_a_place_that_was_given_up_can_be_taken_again_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of another execution, though the first one has not yet heard that nobody follows it."""
+    monkeypatch.setattr(old_socket, "MOST_SUBSCRIPTIONS", 1)
+    gate = Gate()
+    async with door(runner=ScriptedRunner(one=gate)) as served:
+        first, second = await served.start(), await served.start()
+        pipe = Pipe(
+            {"type": "subscribe", "executionId": first},
+            {"type": "subscribe", "executionId": second},
+            {"type": "unsubscribe", "executionId": first},
+            {"type": "subscribe", "executionId": second},
+        )
+        serving = pipe.serve(served)
+        await until(lambda: "execution:started" in types(pipe.sent))
+        answers = [(one["type"], one.get("success")) for one in pipe.sent[:4]]
+        assert answers == [
+            ("subscribed", True),
+            ("subscribed", False),
+            ("unsubscribed", None),
+            ("subscribed", True),
+        ]
+        assert of_one(pipe.sent, second)[2] == "execution:started"
+        gate.opened.set()
+        pipe.leave()
+        await serving
+        assert served.manager.subscribers == 0
+
+
 INVALID = {"type": "error", "message": "Invalid message format"}
 
 
