@@ -109,6 +109,23 @@ def test_longest_input(door: Door, start: Start) -> None:
     assert detail["input"] == text
 
 
+def of_length(door: Door, length: int) -> bytes:
+    """A body that starts an execution of `echo`, or asks something, and has that many bytes."""
+    graphql = isinstance(door, GraphQLDoor)
+    body = {"query": "{ server { engine } }"} if graphql else {"input": "as long as it may be"}
+    return json.dumps(body).encode().ljust(length)
+
+
+@pytest.mark.parametrize("announced", [True, False], ids=["announced", "in pieces"])
+@pytest.mark.parametrize(("length", "status"), [(MIB - 1, 200), (MIB, 200), (MIB + 1, 413)])
+def test_longest_body(door: Door, length: int, status: int, announced: bool) -> None:
+    """A body of exactly 1 MiB is accepted, and one of a byte more is not."""
+    body = of_length(door, length)
+    pieces = (body[start : start + 100_000] for start in range(0, length, 100_000))
+    answer = door.post(body if announced else pieces)
+    assert answer.status_code == status, answer.text
+
+
 def test_too_long_body(door: Door) -> None:
     """A body of more than 1 MiB is refused as too large, and nothing is started."""
     with pytest.raises(Refused, match="1 MiB") as refused:

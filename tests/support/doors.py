@@ -1,5 +1,6 @@
 """The same use cases through REST and through GraphQL, spelled alike for the tests."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Protocol, TypeAlias
 
@@ -61,7 +62,7 @@ class Door(Protocol):
 
     def cancel(self, id: str) -> str: ...
 
-    def post(self, body: bytes) -> httpx.Response: ...
+    def post(self, body: bytes | Iterable[bytes]) -> httpx.Response: ...
 
 
 class RestDoor:
@@ -91,7 +92,7 @@ class RestDoor:
         done = _content(self._client.post(f"/api/executions/{id}/cancel"))["cancelled"]
         return "CANCELLED" if done else "REFUSED"
 
-    def post(self, body: bytes) -> httpx.Response:
+    def post(self, body: bytes | Iterable[bytes]) -> httpx.Response:
         return self._client.post(
             "/api/pipelines/echo/run", content=body, headers={"content-type": "application/json"}
         )
@@ -163,7 +164,7 @@ class GraphQLDoor:
             return "CANCELLED"
         return str(payload["userErrors"][0]["code"])
 
-    def post(self, body: bytes) -> httpx.Response:
+    def post(self, body: bytes | Iterable[bytes]) -> httpx.Response:
         headers = {"content-type": "application/json"}
         return self._client.post("/graphql", content=body, headers=headers)
 
