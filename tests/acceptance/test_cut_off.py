@@ -5,17 +5,17 @@ from pathlib import Path
 from random import Random
 
 import patience
+import pytest
 from doors import GraphQLDoor
 from runcast.core.live.store import RING_SIZE
 from server_process import ServerProcess, serving
 from torn_socket import Follower, Message
 
-CUTS = 200
-LINES = 8000
 TERMINAL = {"COMPLETED", "FAILED", "CANCELLED"}
 LONG = "pipeline: {id: long, name: Has many stages, version: 1.0.0}\nstages:\n" + "".join(
-    f"  - {{id: stage-{number}, command: [cat]}}\n" for number in range(RING_SIZE // 2)
+    f"  - {{id: stage-{number}, call: 'acts:passes'}}\n" for number in range(RING_SIZE // 2)
 )
+ACTS = "async def passes(text):\n    return text\n"
 
 PROGRESS = """
 subscription ($id: ID!, $after: String, $whole: Boolean! = false) {
@@ -24,7 +24,9 @@ subscription ($id: ID!, $after: String, $whole: Boolean! = false) {
     execution { sequence status stages @include(if: $whole) { id output { text } } }
   }
 }"""
-OUTPUT = "query ($id: ID!) { execution(id: $id) { stages { output(limit: 1048576) { text } } } }"
+OUTPUT = """query ($id: ID!) {
+  execution(id: $id) { output stages { output(limit: 1048576) { text } } }
+}"""
 
 
 class ProgressFollower(Follower):
@@ -55,31 +57,35 @@ class ProgressFollower(Follower):
             self.text += piece["text"]
 
 
-async def test_progress_of_a_run(tmp_path: Path, chance: Random) -> None:
-    """Cut off 200 times, a reader is told of each event once, of the end once, and of no RESET."""
-    with serving(tmp_path) as server:
+@pytest.mark.parametrize("cuts", [30, pytest.param(200, marks=pytest.mark.campaign)])
+async def test_progress_of_a_run(tmp_path: Path, chance: Random, cuts: int) -> None:
+    """Cut off many times, a reader is told of each event once, of the end once, and of no RESET."""
+    last_cut = tmp_path / "last cut"
+    with serving(tmp_path / "server") as server:
         door = GraphQLDoor(server.client)
-        id = door.start("chatty", str(LINES))
+        id = door.start("talking", str(last_cut))
         follower = ProgressFollower(server, id)
-        for cuts in range(CUTS):
-            assert not follower.ended, f"the run was over after {cuts} cuts"
+        for _ in range(cuts):
             await follower.live_a_moment(chance)
-        assert not follower.ends, "it went on to the last cut"
+        last_cut.touch()
         async with asyncio.timeout(60):
             await follower.follow()
-        [stage] = door.ask(OUTPUT, id=id)["execution"]["stages"]
+        execution = door.ask(OUTPUT, id=id)["execution"]
+    [stage] = execution["stages"]
+    lines = int(execution["output"].removesuffix(" lines"))
     assert follower.events[0] == "SNAPSHOT"
     assert set(follower.events[1:]) == {"OUTPUT", "STAGE_CHANGED", "STATUS_CHANGED"}
     first, last = follower.sequences[0], follower.sequences[-1]
     assert follower.sequences == list(range(first, last + 1))
     assert follower.ends == [last]
     assert follower.text == stage["output"]["text"]
-    assert follower.text == "".join(f"line {number}\n" for number in range(LINES))
+    assert follower.text == "".join(f"line {number}\n" for number in range(lines))
 
 
 async def test_cursor_that_is_too_old(tmp_path: Path) -> None:
     """Of a run of more changes than are kept, the oldest are told by a RESET with its state."""
     (tmp_path / "long.yaml").write_text(LONG)
+    (tmp_path / "acts.py").write_text(ACTS)
     with serving(tmp_path, "--pipelines", str(tmp_path)) as server:
         id = GraphQLDoor(server.client).start("long")
         steady, late = ProgressFollower(server, id), ProgressFollower(server, id)

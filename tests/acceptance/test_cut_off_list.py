@@ -11,10 +11,10 @@ import httpx
 import patience
 import pytest
 from doors import GraphQLDoor
-from server_process import ServerProcess, serving
+from server_process import ENDS_SOON, ServerProcess, serving
 from torn_socket import Follower, Message
 
-CUTS = 200
+CUTS = [40, pytest.param(200, marks=pytest.mark.campaign)]
 BURST = 25
 FILTERS: list[Message] = [
     {},
@@ -123,43 +123,47 @@ async def check_becomes_right(follower: ListFollower) -> None:
         await asyncio.wait([life])
 
 
+@pytest.mark.parametrize("cuts", CUTS)
 @pytest.mark.parametrize("filter", FILTERS, ids=["all", "running", "some"])
-async def test_list_while_all_goes_on(tmp_path: Path, chance: Random, filter: Message) -> None:
-    """Cut off 200 times while executions start, change and end, a mirror equals the query.
+async def test_list_while_all_goes_on(
+    tmp_path: Path, chance: Random, filter: Message, cuts: int
+) -> None:
+    """Cut off many times while executions start, change and end, a mirror equals the query.
 
     As long as nothing is forgotten the list is never told anew.
     """
-    with serving(tmp_path, "--grace", "1") as server:
+    with serving(tmp_path, "--grace", "1", hurry=ENDS_SOON) as server:
         follower = ListFollower(server, filter)
         with Load(server) as load:
-            for _ in range(CUTS):
+            for _ in range(cuts):
                 await follower.live_a_moment(chance)
+            await follower.live_until(lambda: load.started > 2 * BURST, chance)
+            await follower.live_until(lambda: len(follower.listed) > BURST, chance)
         await check_becomes_right(follower)
-    assert load.started > 2 * BURST
-    assert len(follower.listed) > BURST
     assert follower.resets == 0
 
 
-async def test_list_that_is_forgotten(tmp_path: Path, chance: Random) -> None:
+@pytest.mark.parametrize("cuts", CUTS)
+async def test_list_that_is_forgotten(tmp_path: Path, chance: Random, cuts: int) -> None:
     """Also when it is told anew all the time, because executions leave."""
-    with serving(tmp_path, "--grace", "1", "--retention", "1") as server:
+    with serving(tmp_path, "--grace", "1", "--retention", "0.5", hurry=ENDS_SOON) as server:
         follower = ListFollower(server, {})
         with Load(server):
-            for _ in range(CUTS):
+            for _ in range(cuts):
                 await follower.live_a_moment(chance)
+            await follower.live_until(lambda: bool(follower.resets), chance)
         await check_becomes_right(follower)
-    assert follower.resets > 0
 
 
 async def test_list_after_a_restart(tmp_path: Path) -> None:
     """A cursor of the server before is unknown: RESET, then the list as it is now."""
-    with serving(tmp_path, "--grace", "1") as server:
+    with serving(tmp_path, "--grace", "1", hurry=ENDS_SOON) as server:
         lost = ListFollower(server, {})
         door = GraphQLDoor(server.client)
         id = door.start("waiting")
         await check_becomes_right(lost)
         assert set(lost.rows) == {id}
-    with serving(tmp_path, "--grace", "1") as server:
+    with serving(tmp_path, "--grace", "1", hurry=ENDS_SOON) as server:
         door = GraphQLDoor(server.client)
         id = door.start("waiting")
         again = ListFollower(server, {})

@@ -7,25 +7,26 @@ import time
 from pathlib import Path
 
 import httpx
+import pytest
 from server_process import ServerProcess, serving
 
-KILLS = 20
 CLIENTS = 3
 PIPELINES = ("echo", "several-v1", "waiting")
 ALL = """{ executionsConnection(includeHistory: true, first: 250) {
   totalCount nodes { id status endReason stages { status } } } }"""
 
 
-def test_kill_nine(tmp_path: Path) -> None:
-    """After each of twenty kills, every acknowledged start is there, and nothing seems to run."""
+@pytest.mark.parametrize("kills", [5, pytest.param(20, marks=pytest.mark.campaign)])
+def test_kill_nine(tmp_path: Path, kills: int) -> None:
+    """After each of many kills, every acknowledged start is there, and nothing seems to run."""
     chance = random.Random()
     acknowledged: list[str] = []
-    for _ in range(KILLS):
+    for _ in range(kills):
         with serving(tmp_path) as server:
             check(server, acknowledged)
             acknowledged += until_killed(server, chance.uniform(0, 0.4))
         assert integrity(tmp_path / "data" / "history.db") == "ok"
-    assert len(acknowledged) > KILLS
+    assert len(acknowledged) > kills
     with serving(tmp_path) as server:
         check(server, acknowledged)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from random import Random
 from typing import Any
@@ -73,6 +73,12 @@ class Follower:
         await asyncio.wait([life])
         if not life.cancelled():
             life.result()
+
+    async def live_until(self, fact: Callable[[], bool], chance: Random) -> None:
+        """Follows and is cut off until the fact holds; a TimeoutError if it takes over 60 s."""
+        async with asyncio.timeout(60):
+            while not fact():
+                await self.live_a_moment(chance)
 
 
 async def _say(socket: ClientConnection, **message: object) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections import defaultdict
+from pathlib import Path
 from typing import Any
 
 gates: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
@@ -35,6 +36,15 @@ async def talks(text: str, context: Any) -> str:
         context.emit(f"line {number}\n")
         await asyncio.sleep(0.002)
     return f"{text} lines"
+
+
+async def talks_on(text: str, context: Any) -> str:
+    number = 0
+    while not Path(text).exists():  # noqa: ASYNC240
+        context.emit(f"line {number}\n")
+        await asyncio.sleep(0.002)
+        number += 1
+    return f"{number} lines"
 
 
 async def passes(text: str, context: Any) -> str:
