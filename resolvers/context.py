@@ -7,8 +7,8 @@ from ..core.clock import Clock
 from ..core.fairness import LoopBudget
 from ..core.history import History
 from ..core.live.manager import ExecutionManager
-from ..core.results.files import ExecutionFiles
 from ..core.pipelines.library import PipelineLibrary
+from ..core.results.files import ExecutionFiles
 
 
 @dataclass(frozen=True, slots=True)

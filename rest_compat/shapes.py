@@ -8,7 +8,6 @@ from dataclasses import asdict
 from ..core.execution.model import Execution, StageRun, StageStatus, Status
 from ..core.results.final_output import final_output
 from ..core.results.result import (
-    OUTPUT_UNITS,
     cut,
     result_output,
     result_word,

@@ -12,7 +12,9 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketDiscon
 
 from ..core.errors import NotFound, Stopping
 from ..core.execution.change import Change
+from ..core.execution.events import ChangeKind
 from ..resolvers.context import Context
+from ..resolvers.logs import shown
 from ..resolvers.executions import watch_execution
 from .answers import error
 from .news import COMPLETED, News, news
@@ -126,9 +128,12 @@ class _Conversation:
         with suppress(NotFound, Stopping, WebSocketDisconnect, WebSocketDisconnected):
             async with aclosing(changes):
                 async for change in changes:
-                    for event in news(before, change.execution):
+                    if change.kind is ChangeKind.OUTPUT:
+                        continue
+                    now = await shown(self._ctx, change.execution)
+                    for event in news(before, now):
                         await self._tell(event)
-                    before = change.execution
+                    before = now
 
     async def _tell(self, event: News) -> None:
         if event["type"] == COMPLETED:

@@ -14,9 +14,11 @@ from starlette.responses import Response
 from ..core.errors import NotFound, Stopping
 from ..core.execution.change import Change
 from ..core.execution.events import ChangeKind
+from ..core.execution.log import LogPiece, LogStream
 from ..core.execution.model import Execution
 from ..resolvers.context import Context
 from ..resolvers.executions import watch_execution
+from ..resolvers.logs import shown
 from .live import LiveResponse
 from .shapes import list_item, result, stage_progress
 

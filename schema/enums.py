@@ -5,6 +5,7 @@ from enum import Enum
 import strawberry
 
 from ..core.execution.events import ChangeKind
+from ..core.execution.log import LogStream as CoreLogStream
 from ..core.execution.model import (
     EndReason as CoreEndReason,
     StageStatus as CoreStageStatus,
@@ -45,6 +46,16 @@ class StageStatus(Enum):
     CANCELLED = value(
         CoreStageStatus.CANCELLED.value, description="Was stopped before it was done."
     )
+
+
+@strawberry.enum(description="Who says what is in a log.")
+class LogStream(Enum):
+    STDOUT = value(CoreLogStream.STDOUT.value, description="The stage, on its standard output.")
+    STDERR = value(
+        CoreLogStream.STDERR.value,
+        description="The stage, on its standard error; logging and warnings of functions, too.",
+    )
+    SYSTEM = value(CoreLogStream.SYSTEM.value, description="The engine.")
 
 
 @strawberry.enum(description="Why an execution has ended.")

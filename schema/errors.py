@@ -6,8 +6,11 @@ from typing import Self
 
 import strawberry
 from graphql import GraphQLError
+from strawberry import ID
 
 from ..core.errors import RuncastError
+from ..core.execution.model import Failure
+from .context import Info
 from .enums import ErrorCode
 
 
@@ -22,6 +25,32 @@ class UserError:
     @classmethod
     def of(cls, error: RuncastError) -> Self:
         return cls(code=ErrorCode(error.code), message=error.message, path=list(error.path))
+
+
+@strawberry.type(description="What went wrong.")
+class ExecutionError:
+    type: str = strawberry.field(
+        description="The kind of error: `ExitStatus`, `Timeout`, an exception's name."
+    )
+    message: str = strawberry.field(description="What happened, in words.")
+    stage_id: ID | None = strawberry.field(
+        description="The stage that failed; null if it was none of them."
+    )
+    traceback: str | None = strawberry.field(
+        description="Where it happened in the code; only in debug mode."
+    )
+
+    @classmethod
+    def maybe(cls, failure: Failure | None, info: Info) -> Self | None:
+        """None if there is no failure."""
+        if failure is None:
+            return None
+        return cls(
+            type=failure.type,
+            message=failure.message,
+            stage_id=None if failure.stage_id is None else ID(failure.stage_id),
+            traceback=failure.traceback if info.context.ctx.debug else None,
+        )
 
 
 @contextmanager

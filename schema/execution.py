@@ -1,17 +1,21 @@
 """Executions as the API shows them."""
 
+from functools import partial
 from typing import Self
 
 import strawberry
 from strawberry import ID
 
 from ..core.execution import model
+from ..core.live.request import MAX_INPUT_BYTES
+from ..resolvers.logs import read_value
 from .context import Info
 from .enums import EndReason, ExecutionStatus
+from .errors import ExecutionError, as_graphql_errors
 from .fair_list import fair_list
 from .node import Node
 from .scalars import JSON, DateTime
-from .stage import ExecutionError, Stage, Usage
+from .stage import Stage, Usage
 
 
 @strawberry.type(description="A word that the starter of an execution has put on it.")
@@ -68,8 +72,9 @@ class Execution(Node):
     )
 
     @strawberry.field(description="The whole input, without white space around it.")
-    def input(self, info: Info) -> str:
-        return info.context.add(self.core.input)
+    async def input(self, info: Info) -> str:
+        input = await read_value(info.context.ctx, self.core.input, most_bytes=MAX_INPUT_BYTES)
+        return info.context.add(str(input))
 
     @strawberry.field(description="What its starter has put on it.")
     def labels(self) -> list[Label]:
@@ -78,14 +83,17 @@ class Execution(Node):
     @strawberry.field(description="All stages of the pipeline, in order.")
     def stages(self, info: Info) -> list[Stage]:
         stages = self.core.stages
-        return fair_list(info, range(len(stages)), lambda index: Stage.of(stages[index], index))
+        return fair_list(info, range(len(stages)), partial(Stage.numbered, self.core))
 
     @strawberry.field(description="What the last completed stage came to; null until it has ended.")
-    def output(self, info: Info) -> JSON | None:
+    async def output(self, info: Info) -> JSON | None:
         if self.core.output is None:
             return None
-        info.context.add(str(self.core.output))
-        return JSON(self.core.output)
+        most = info.context.limits.max_text
+        with as_graphql_errors():
+            output = await read_value(info.context.ctx, self.core.output, most_bytes=most)
+        info.context.add(str(output))
+        return JSON(output)
 
     @strawberry.field(description="What went wrong; null if nothing did.")
     def error(self, info: Info) -> ExecutionError | None:

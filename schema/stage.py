@@ -3,13 +3,17 @@
 from typing import Annotated, Self
 
 import strawberry
-from strawberry import ID
+from strawberry import ID, UNSET
 
 from ..core.errors import InvalidInput
-from ..core.execution.model import Failure, StageRun, Usage as CoreUsage
+from ..core.execution.log import LogStream as CoreStream
+from ..core.execution.model import Execution, StageRun, Usage as CoreUsage
+from ..resolvers.logs import OutputPiece, read_log, read_output
 from .context import Info
-from .enums import StageStatus
-from .errors import as_graphql_errors
+from .enums import LogStream, StageStatus
+from .errors import ExecutionError, as_graphql_errors
+from .inputs import given
+from .log import StageAttempt, StageLog
 from .scalars import DateTime
 
 OUTPUT_CHARACTERS = 51_200
@@ -31,32 +35,6 @@ class Usage:
         )
 
 
-@strawberry.type(description="What went wrong.")
-class ExecutionError:
-    type: str = strawberry.field(
-        description="The kind of error: `ExitStatus`, `Timeout`, an exception's name."
-    )
-    message: str = strawberry.field(description="What happened, in words.")
-    stage_id: ID | None = strawberry.field(
-        description="The stage that failed; null if it was none of them."
-    )
-    traceback: str | None = strawberry.field(
-        description="Where it happened in the code; only in debug mode."
-    )
-
-    @classmethod
-    def maybe(cls, failure: Failure | None, info: Info) -> Self | None:
-        """None if there is no failure."""
-        if failure is None:
-            return None
-        return cls(
-            type=failure.type,
-            message=failure.message,
-            stage_id=None if failure.stage_id is None else ID(failure.stage_id),
-            traceback=failure.traceback if info.context.ctx.debug else None,
-        )
-
-
 @strawberry.type(description="A piece of the text that a stage has put out.")
 class StageOutput:
     stage_id: ID = strawberry.field(description="The stage that wrote it.")
@@ -70,20 +48,20 @@ class StageOutput:
     )
 
     @classmethod
-    def of(cls, stage: StageRun, offset: int, text: str) -> Self:
-        ended = stage.ended_at is not None
+    def of(cls, stage: StageRun, piece: OutputPiece) -> Self:
         return cls(
             stage_id=ID(stage.id),
-            offset=offset,
-            text=text,
-            is_final=ended and offset + len(text) >= stage.output.length,
-            truncated=stage.output.truncated,
+            offset=piece.offset,
+            text=piece.text,
+            is_final=piece.is_final,
+            truncated=piece.left_out,
         )
 
 
 @strawberry.type(description="One stage of an execution.")
 class Stage:
     core: strawberry.Private[StageRun]
+    execution_id: strawberry.Private[str]
 
     id: ID = strawberry.field(description="Its id in the pipeline.")
     index: int = strawberry.field(description="Its place in the pipeline, from 0.")
@@ -106,7 +84,7 @@ class Stage:
         return Usage.of(self.core.usage)
 
     @strawberry.field(description="The text that it has put out so far, or a part of it.")
-    def output(
+    async def output(
         self,
         info: Info,
         offset: Annotated[
@@ -120,8 +98,61 @@ class Stage:
         with as_graphql_errors():
             _check_bounds("offset", offset, 2**31 - 1)
             _check_bounds("limit", limit, MAX_OUTPUT_CHARACTERS)
-        text = info.context.add(self.core.output.text(offset, limit))
-        return StageOutput.of(self.core, offset, text)
+        ctx = info.context.ctx
+        piece = await read_output(ctx, self.execution_id, self.core, offset, limit)
+        info.context.add(piece.text)
+        return StageOutput.of(self.core, piece)
+
+    progress: float | None = strawberry.field(
+        description="How far it is, from 0 to 1, as it has said last; null if it has not."
+    )
+    next_attempt_time: DateTime | None = strawberry.field(
+        description="When its next attempt begins, while it waits for one."
+    )
+
+    @strawberry.field(description="Its attempts, in order.")
+    def attempts(self) -> list[StageAttempt]:
+        return [StageAttempt.of(attempt) for attempt in self.core.attempts]
+
+    @strawberry.field(
+        description="What an attempt has said so far, on all streams, or a part of it."
+    )
+    async def log(
+        self,
+        info: Info,
+        attempt: Annotated[
+            int | None,
+            strawberry.argument(description="The number of an attempt; the latest if left out."),
+        ] = UNSET,
+        offset: Annotated[
+            int,
+            strawberry.argument(description="Where to begin, in characters over all streams."),
+        ] = 0,
+        limit: Annotated[
+            int,
+            strawberry.argument(description="How many characters at most; 1048576 is the limit."),
+        ] = OUTPUT_CHARACTERS,
+        streams: Annotated[
+            list[LogStream] | None,
+            strawberry.argument(description="Only these; all of them if left out."),
+        ] = UNSET,
+    ) -> StageLog:
+        wanted = given(streams)
+        with as_graphql_errors():
+            _check_bounds("offset", offset, 2**31 - 1)
+            _check_bounds("limit", limit, MAX_OUTPUT_CHARACTERS)
+            page = await read_log(
+                info.context.ctx,
+                self.execution_id,
+                self.core,
+                given(attempt),
+                offset,
+                limit,
+                None if wanted is None else {CoreStream(stream.name) for stream in wanted},
+            )
+        for piece in page.pieces:
+            info.context.add(piece.text)
+        return StageLog.of(self.core.id, page)
 
     @strawberry.field(
         description="What went wrong: in the end, or in an attempt that is made again."
@@ -130,10 +161,17 @@ class Stage:
         return ExecutionError.maybe(self.core.error, info)
 
     @classmethod
-    def of(cls, stage: StageRun, index: int) -> Self:
+    def numbered(cls, execution: Execution, index: int) -> Self:
+        """The stage of an execution at an index."""
+        return cls.of(execution.id, execution.stages[index], index)
+
+    @classmethod
+    def of(cls, execution_id: str, stage: StageRun, index: int) -> Self:
         started, ended = stage.started_at, stage.ended_at
+        next_attempt = stage.next_attempt_at
         return cls(
             core=stage,
+            execution_id=execution_id,
             id=ID(stage.id),
             index=index,
             name=stage.name,
@@ -145,6 +183,8 @@ class Stage:
             duration_ms=stage.duration_ms,
             skip_reason=stage.skip_reason,
             model=stage.model,
+            progress=stage.progress,
+            next_attempt_time=None if next_attempt is None else DateTime(next_attempt),
         )
 
 

@@ -10,16 +10,19 @@ from strawberry import ID, UNSET
 from ..core.execution.change import Change
 from ..core.execution.cursor import Cursor
 from ..core.execution.events import ChangeKind
+from ..core.execution.log import LogStream
 from ..core.live import listing
 from ..core.live.feed import BURST, MESSAGES_PER_SECOND
 from ..resolvers.context import Context
 from ..resolvers.executions import follow_execution, watch_executions
+from ..resolvers.logs import OutputPiece
 from .connection import StatusCount
 from .context import Info
 from .enums import ExecutionStatus, ListChange, ProgressEvent
 from .errors import as_graphql_errors
 from .execution import Execution
 from .inputs import ExecutionFilter, filter_of, given
+from .log import LogPiece
 from .scalars import DateTime
 from .stage import Stage, StageOutput
 
@@ -49,7 +52,13 @@ class ExecutionProgress:
     stage: Stage | None = strawberry.field(
         description="STAGE_CHANGED and OUTPUT: the stage that it is about."
     )
-    output: StageOutput | None = strawberry.field(description="OUTPUT: the piece that is new.")
+    output: StageOutput | None = strawberry.field(
+        description="OUTPUT: the piece that is new, if it is of stdout."
+    )
+    log: LogPiece | None = strawberry.field(
+        description="OUTPUT: the piece that is new, of any stream. Of a flood only the end is "
+        "sent, which its offset tells; `Stage.log` has all of it."
+    )
     missed_events: int | None = strawberry.field(
         description="RESET: how many messages were lost, if known."
     )
@@ -58,9 +67,12 @@ class ExecutionProgress:
     def of(cls, change: Change, cursor: Cursor) -> Self:
         execution = change.execution
         stage = None if change.stage is None else execution.stages[change.stage]
-        output = None
+        output = log = None
         if stage is not None and change.piece is not None:
-            output = StageOutput.of(stage, change.piece.offset, change.piece.text)
+            log = LogPiece.of(stage.id, stage.attempt, change.piece)
+            if change.piece.stream is LogStream.STDOUT:
+                offset, text = change.output_offset, change.piece.text
+                output = StageOutput.of(stage, OutputPiece(offset, text, False, False))
         return cls(
             event=ProgressEvent(change.kind),
             id=ID(execution.id),
@@ -71,8 +83,9 @@ class ExecutionProgress:
             current_stage=execution.current_stage,
             total_stages=execution.total_stages,
             execution=Execution.of(execution),
-            stage=None if stage is None else Stage.of(stage, change.stage or 0),
+            stage=None if change.stage is None else Stage.numbered(execution, change.stage),
             output=output,
+            log=log,
             missed_events=change.missed,
         )
 

@@ -18,6 +18,7 @@ from ..core.errors import RuncastError
 from ..core.history import History
 from ..core.live.manager import ExecutionManager
 from ..core.pipelines.library import PipelineLibrary
+from ..core.results.files import ExecutionFiles
 from ..core.results.output_writer import OutputWriter
 from ..core.results.outputs import Outputs
 from ..core.running.executor import PipelineExecutor
@@ -49,6 +50,7 @@ def create_app(settings: Settings) -> Starlette:
         InvalidInput: the pipelines folder cannot be read.
     """
     clock = SystemClock()
+    files = ExecutionFiles(settings.data, log_max=settings.log_max)
     pool = WorkerPool(max_idle=os.cpu_count() or 1)
     prompts = PromptRunner(os.environ)
     runners: dict[str, StageRunner[Any]] = {
@@ -57,7 +59,7 @@ def create_app(settings: Settings) -> Starlette:
         "prompt": prompts,
     }
     engine = EmbeddedEngine(
-        PipelineExecutor(runners, clock),
+        PipelineExecutor(runners, clock, files, files.writers),
         clock,
         limit=settings.max_concurrent,
         queue=settings.queue,
@@ -70,16 +72,16 @@ def create_app(settings: Settings) -> Starlette:
         max_age_seconds=settings.history_days * SECONDS_A_DAY,
     )
     outputs = Outputs(settings.data / "outputs")
-    writer = OutputWriter(outputs)
+    writer = OutputWriter(outputs, files)
     manager = ExecutionManager(
-        engine, clock, retention=settings.retention, followers=(history, writer)
+        engine, clock, retention=settings.retention, followers=(history, writer, files)
     )
     pipelines = PipelineLibrary(settings.pipelines_folder, clock)
-    ctx = Context(manager, pipelines, history, clock, __version__, os.environ, settings.debug)
+    ctx = Context(manager, pipelines, history, files, clock, __version__, os.environ, settings.debug)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with history, writer, prompts, pool, manager:
+        async with files, history, writer, prompts, pool, manager:
             yield
 
     routes = _routes(ctx, outputs, writer, settings)

@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from ..core.history import MAX_RECORDS
 from ..core.live.manager import RETENTION_SECONDS
+from ..core.results.files import LOG_MAX_BYTES
 from ..core.running.stages import GRACE_SECONDS
 from ..schema.limits import Limits
 
@@ -60,6 +61,11 @@ class Settings(Limits, BaseSettings):
     grace: Annotated[float, Field(ge=0, le=60)] = Field(
         GRACE_SECONDS,
         description="how long a cancelled stage has to end by itself, in seconds",
+    )
+    log_max: Annotated[int, Field(ge=1 << 16, le=1 << 40)] = Field(
+        LOG_MAX_BYTES,
+        description="how many bytes of the log of one attempt are stored: of more, its beginning "
+        "and its end",
     )
     token: SecretStr | None = Field(
         None, description="what clients must send as `Authorization: Bearer …`"

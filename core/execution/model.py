@@ -7,6 +7,7 @@ from enum import StrEnum
 from ..errors import IllegalMove
 from ..json_value import JSON
 from .stage_log import StageLog
+from .stored import StoredValue
 
 
 class Status(StrEnum):

@@ -76,6 +76,9 @@ class History:
         """Has this state kept soon, in place of earlier ones of the same execution. Never waits."""
         self._writer.note(execution)
 
+    def departed(self, execution_id: str) -> None:
+        """What has left the lists is what the history is for."""
+
     async def committed(self, execution_id: str) -> bool:
         """Returns when what was noted of an execution so far would survive a kill -9.
 

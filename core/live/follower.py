@@ -11,5 +11,8 @@ class Follower(Protocol):
     def note(self, execution: Execution) -> None:
         """Takes in the latest state. Never waits, never raises."""
 
+    def departed(self, execution_id: str) -> None:
+        """The execution has left the lists. Never waits, never raises."""
+
     async def committed(self, execution_id: str) -> object:
         """Returns once what was noted of an execution is kept, or will not be; in bounded time."""

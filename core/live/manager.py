@@ -280,6 +280,8 @@ class ExecutionManager:
             execution = self._store.remove(execution_id)
             self._keys.forget(execution_id)
             self._feed.publish_departure(execution)
+            for follower in self._followers:
+                follower.departed(execution_id)
 
     async def _sweeping(self) -> None:
         while True:

@@ -26,6 +26,7 @@ logger = logging.getLogger("runcast.files")
 Arguments = TypeVarTuple("Arguments")
 Result = TypeVar("Result")
 
+LOG_MAX_BYTES = 64 << 20
 WRITERS, READERS = 4, 4
 """Threads. Those who read do not keep those waiting who write."""
 CUT_OFF = "the server went away here\n"
@@ -146,9 +147,7 @@ class ExecutionFiles:
         log, value = stage.log, stage.value
         head = log.output(0, characters)
         if head is None:
-            head = self.logs.read_output(
-                execution_id, stage.id, stage.attempt, 0, characters
-            ).text
+            head = self.logs.read_output(execution_id, stage.id, stage.attempt, 0, characters).text
         if isinstance(value, StoredValue):
             value = self._beginning(value, characters)
         return replace(stage, log=replace(log, head=head), value=value)

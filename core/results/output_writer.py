@@ -8,7 +8,9 @@ from typing import Self
 
 from ..errors import RuncastError
 from ..execution.model import Execution
+from .files import ExecutionFiles
 from .outputs import Outputs
+from .result import OUTPUT_UNITS
 
 logger = logging.getLogger("runcast.outputs")
 
@@ -24,9 +26,12 @@ class OutputWriter:
     is logged once per change, and `problem` says it until everything that waited could be written.
     """
 
-    def __init__(self, outputs: Outputs, *, limit: int = MOST_WAITING) -> None:
+    def __init__(
+        self, outputs: Outputs, files: ExecutionFiles, *, limit: int = MOST_WAITING
+    ) -> None:
         self.problem: str | None = None
         self._outputs = outputs
+        self._files = files
         self._limit = limit
         self._waiting: dict[str, Execution] = {}
         self._settled: dict[str, asyncio.Event] = {}
@@ -88,13 +93,19 @@ class OutputWriter:
 
     async def _save(self, execution: Execution) -> None:
         try:
-            await asyncio.to_thread(self._outputs.save, execution)
+            await asyncio.to_thread(self._save_whole, execution)
         except Exception as error:
             # Whatever it is: the one execution has no file, and those behind it want theirs.
             self._tell(_in_words(error))
         else:
             if not self._waiting:
                 self._tell(None)
+
+    def _save_whole(self, execution: Execution) -> None:
+        self._outputs.save(self._files.with_texts(execution, OUTPUT_UNITS + 1))
+
+    def departed(self, execution_id: str) -> None:
+        """Result files stay when an execution leaves the lists."""
 
     def _give_up(self, execution_id: str) -> None:
         del self._waiting[execution_id]

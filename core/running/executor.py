@@ -275,7 +275,8 @@ def _is_tried_again(stage: StageDefinition, number: int, error: StageError) -> b
 
 def _backoff(stage: StageDefinition, number: int) -> float:
     """The seconds between an attempt and the next one."""
-    return min(stage.retry_delay_ms / 1000 * 2 ** (number - 1), LONGEST_BACKOFF_SECONDS)
+    doubled: float = stage.retry_delay_ms / 1000 * 2 ** (number - 1)
+    return min(doubled, LONGEST_BACKOFF_SECONDS)
 
 
 def _in_words(stage: StageDefinition, number: int, error: StageError) -> str:

@@ -14,14 +14,13 @@ from runcast.core.execution.events import (
     StageCancelled,
     StageCompleted,
     StageFailed,
-    StageOutput,
     StageRetrying,
     StageSkipped,
     StageStarted,
 )
 from runcast.core.execution.model import EndReason, Execution, Failure, Status, Usage
 from runcast.rest_compat.news import news
-from samples import an_execution
+from samples import an_execution, said
 
 ID, AT = "exec_1", 2000
 WRONG = Failure("StageError", "wrong", "one")
@@ -39,7 +38,7 @@ def stage(index: int) -> list[Event]:
     """A stage that does its work."""
     return [
         StageStarted(ID, AT, index),
-        StageOutput(ID, AT + 10, index, "some text"),
+        said(ID, AT + 10, index, "some text"),
         StageCompleted(ID, AT + 20, index, f"value {index}", Usage(1, 2, 0.5)),
     ]
 
@@ -156,7 +155,7 @@ def test_a_cancel_ends_the_running_stage_before_it_is_told() -> None:
             *stage(0),
             StageStarted(ID, AT, 1),
             CancelRequested(ID, AT),
-            StageOutput(ID, AT, 1, "last words"),
+            said(ID, AT, 1, "last words"),
             StageCompleted(ID, AT, 1, "done all the same"),
             FINISHED,
         ]
@@ -204,7 +203,7 @@ TIMES = st.integers(AT, AT + 1000)
 EVENTS = st.one_of(
     st.builds(Began, st.just(ID), TIMES),
     st.builds(StageStarted, st.just(ID), TIMES, INDEXES),
-    st.builds(StageOutput, st.just(ID), TIMES, INDEXES, st.sampled_from(["", "a", "b" * 60_000])),
+    st.builds(said, st.just(ID), TIMES, INDEXES, st.sampled_from(["", "a", "b" * 60_000])),
     st.builds(StageRetrying, st.just(ID), TIMES, INDEXES, st.just(WRONG)),
     st.builds(StageCompleted, st.just(ID), TIMES, INDEXES, st.sampled_from(["text", {"a": 1}])),
     st.builds(StageSkipped, st.just(ID), TIMES, INDEXES, st.just("skipped")),

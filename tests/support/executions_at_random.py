@@ -14,7 +14,6 @@ from runcast.core.execution.model import (
     Status,
     Usage,
 )
-from runcast.core.execution.output import Output
 
 # Half surrogate pairs and NUL are among them.
 TEXTS = st.text(st.characters(), max_size=20)

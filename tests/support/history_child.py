@@ -17,12 +17,11 @@ from runcast.core.execution.events import (
     Ended,
     Event,
     StageCompleted,
-    StageOutput,
     StageStarted,
 )
 from runcast.core.execution.model import EndReason, Execution, Status
 from runcast.core.history import History
-from samples import an_execution
+from samples import an_execution, said
 
 AT_A_TIME = 8
 AT_MOST = 5_000
@@ -39,7 +38,7 @@ def course(id: str, now: int, number: int) -> Sequence[Event]:
     for stage in range(2):
         events += [
             StageStarted(id, now, stage),
-            StageOutput(id, now, stage, "output " * 500),
+            said(id, now, stage, "output " * 500),
             StageCompleted(id, now, stage, {"answer": number}),
         ]
     if number % 3 == 0:

@@ -118,7 +118,7 @@ async def running(manager: ExecutionManager) -> str:
 def change(manager: ExecutionManager, *ids: str) -> None:
     """A change that is mere progress."""
     for id in ids:
-        manager.apply(StageRetrying(id, 1, 0, FAILURE))
+        manager.apply(StageRetrying(id, 1, 0, FAILURE, 2000))
 
 
 async def settled(reader: Reader, clock: VirtualClock, rounds: int = 200) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import uvicorn
+from memory_stores import AtOnce
 from patience import until
 from runcast.core.clock import SystemClock
 from runcast.core.engines.embedded import EmbeddedEngine
@@ -21,6 +22,7 @@ from runcast.core.history import History
 from runcast.core.live.manager import ExecutionManager
 from runcast.core.pipelines.library import PipelineLibrary
 from runcast.core.pipelines.pipeline import Pipeline
+from runcast.core.results.files import ExecutionFiles
 from runcast.core.results.outputs import Outputs
 from runcast.core.running.executor import PipelineExecutor
 from runcast.resolvers.context import Context
@@ -98,12 +100,13 @@ async def door(**given: Any) -> AsyncIterator[Door]:
 
 @asynccontextmanager
 async def _door(options: Options, data: Path) -> AsyncIterator[Door]:
-    executor = PipelineExecutor({"python": options.runner}, options.clock)
+    files = ExecutionFiles(data, log_max=1 << 20)
+    executor = PipelineExecutor({"python": options.runner}, options.clock, files, AtOnce())
     engine = EmbeddedEngine(executor, options.clock, limit=500, queue=500, grace=options.grace)
     manager = ExecutionManager(engine, options.clock)
     history = History(data, options.clock)
     library = PipelineLibrary(SHIPPED)
-    ctx = Context(manager, library, history, options.clock, "0", options.environ)
+    ctx = Context(manager, library, history, files, options.clock, "0", options.environ)
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
     sockets = OldSocket(ctx, options.persisted, options.admits)
@@ -111,7 +114,7 @@ async def _door(options: Options, data: Path) -> AsyncIterator[Door]:
         _app(ctx, options, sockets), log_config=None, lifespan="off", timeout_graceful_shutdown=5
     )
     server = uvicorn.Server(config)
-    async with history, manager, _serving(server, listener):
+    async with files, history, manager, _serving(server, listener):
         address = f"127.0.0.1:{port}"
         async with httpx.AsyncClient(
             base_url=f"http://{address}", timeout=30, trust_env=False

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from memory_stores import HeardLog, MemoryStores
 from runcast.core.pipelines.pipeline import PromptStage
 from runcast.core.running.stages import StageCall, Stop
 
@@ -12,6 +13,8 @@ MODELS: Mapping[str, str] = {
     "openai": "gpt-4o-mini",
     "google": "gemini-2.5-flash",
 }
+
+STORES = MemoryStores()
 
 
 def a_prompt_stage(provider: str = "anthropic", **keys: Any) -> PromptStage:
@@ -38,7 +41,8 @@ def a_prompt_call(
         "pipeline_input": "my text",
         "outputs": {},
         "folder": Path(),
-        "emit": emit,
+        "log": HeardLog(emit),
         "stop": Stop(grace=10),
+        "stores": STORES,
     }
     return StageCall(**(defaults | values))

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from runcast.core.execution.events import CancelRequested, Event, Sink, Submitted
+from runcast.core.execution.events import CancelRequested, Event, Sink, StageLogged, Submitted
+from runcast.core.execution.log import LogPiece, LogStream
 from runcast.core.execution.model import Execution
 from runcast.core.live.launch import pending
 from runcast.core.live.request import StartRequest
@@ -68,3 +69,15 @@ class ScriptedEngine:
         """Tells the manager of events, without letting anything else run in between."""
         for event in events:
             await self._sink(event)
+
+
+def said(
+    execution_id: str,
+    at: int,
+    index: int,
+    text: str,
+    offset: int = 0,
+    stream: LogStream = LogStream.STDOUT,
+) -> StageLogged:
+    """The event of a stage that has said something, when stdout was `offset` characters long."""
+    return StageLogged(execution_id, at, index, LogPiece(offset, stream, text, at), offset)

@@ -7,10 +7,12 @@ from uuid import uuid4
 
 import psutil
 import pytest
+from memory_stores import HeardLog, MemoryStores
 from runcast.core.errors import StageError
 from runcast.core.pipelines.pipeline import CommandStage, PythonStage
 from runcast.core.running.stages import StageCall, StageRunner, Stop
 
+STORES = MemoryStores()
 FUNCTIONS = Path(__file__).with_name("stage_functions")
 OF_A_COMMAND = {"env", "cwd", "max_output_bytes"}
 
@@ -62,8 +64,9 @@ def _call(
         pipeline_input="what the execution was started with",
         outputs=outputs or {},
         folder=folder,
-        emit=emit,
+        log=HeardLog(emit),
         stop=stop or Stop(),
+        stores=STORES,
     )
 
 

@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from memory_stores import HeardLog, MemoryStores
 from patience import until
 from runcast.core.pipelines.pipeline import CommandStage, PythonStage
+from runcast.core.running.contents import content
 from runcast.core.running.stages import StageCall, StageRunner, Stop
 
+STORES = MemoryStores()
 FOLDER = Path(__file__).with_name("stage_functions")
 
 
@@ -26,6 +29,7 @@ class Attempt:
     ) -> None:
         self.texts: list[str] = []
         self.stop = Stop(grace=grace)
+        self.log = HeardLog(self.texts.append)
         self.call: StageCall[Any] = StageCall(
             execution_id="exec_1",
             stage=stage,
@@ -34,8 +38,9 @@ class Attempt:
             pipeline_input="the first input",
             outputs={"before": {"a": 1}},
             folder=folder,
-            emit=self.texts.append,
+            log=self.log,
             stop=self.stop,
+            stores=STORES,
         )
 
     @property
@@ -43,8 +48,8 @@ class Attempt:
         return "".join(self.texts)
 
     async def run(self, runner: StageRunner[Any]) -> Any:
-        """The value."""
-        return (await runner.run(self.call)).value
+        """The value, also of one that is in a file."""
+        return content((await runner.run(self.call)).value, STORES)
 
     async def begun(self, runner: StageRunner[Any]) -> "asyncio.Task[Any]":
         """The attempt in a task of its own, once it has put out something."""

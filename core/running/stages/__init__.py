@@ -56,6 +56,10 @@ class StageCall(Generic[Definition]):
     cli_tool: str | None = None
     """Which command `cli` mode uses; None: the default one."""
 
+    def emit(self, text: str) -> None:
+        """Adds text to the stage's output."""
+        self.log.emit(text)
+
     @property
     def workdir(self) -> Path:
         """The folder for the files of the execution; it need not be there yet."""

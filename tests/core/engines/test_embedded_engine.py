@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from memory_stores import AtOnce, MemoryStores
 from patience import turns, until
 from runcast.core.engines import embedded
 from runcast.core.engines.embedded import EmbeddedEngine
@@ -32,7 +33,9 @@ async def managed(
 ) -> AsyncIterator[ExecutionManager]:
     """A manager whose every stage is that act."""
     clock = VirtualClock()
-    executor = PipelineExecutor({"python": ScriptedRunner(one=act, two=act)}, clock)
+    executor = PipelineExecutor(
+        {"python": ScriptedRunner(one=act, two=act)}, clock, MemoryStores(), AtOnce()
+    )
     engine = EmbeddedEngine(executor, clock, limit=limit, queue=queue, grace=grace)
     async with ExecutionManager(engine, clock) as manager:
         yield manager

@@ -14,7 +14,6 @@ from runcast.core.execution.events import (
     StageCancelled,
     StageCompleted,
     StageFailed,
-    StageOutput,
     StageRetrying,
     StageSkipped,
     StageStarted,
@@ -32,7 +31,7 @@ from runcast.core.execution.model import (
     Status,
     Usage,
 )
-from samples import an_execution
+from samples import an_execution, said
 
 FAILURE = Failure("ExitStatus", "it ended with status 1", "one")
 ID = "exec_1"
@@ -86,8 +85,8 @@ def test_a_cancel_is_possible_until_the_end(before: Status) -> None:
 
 BECOMES: dict[Callable[[int], Event], StageStatus | None] = {
     lambda index: StageStarted(ID, 2000, index): StageStatus.RUNNING,
-    lambda index: StageOutput(ID, 2000, index, "x"): None,
-    lambda index: StageRetrying(ID, 2000, index, FAILURE): None,
+    lambda index: said(ID, 2000, index, "x"): None,
+    lambda index: StageRetrying(ID, 2000, index, FAILURE, 2000): None,
     lambda index: StageCompleted(ID, 2000, index, "v"): StageStatus.COMPLETED,
     lambda index: StageSkipped(ID, 2000, index, "no need"): StageStatus.SKIPPED,
     lambda index: StageFailed(ID, 2000, index, FAILURE): StageStatus.FAILED,
@@ -165,17 +164,17 @@ def test_force_can_follow_and_is_never_taken_back() -> None:
 def test_the_stage_counter_never_goes_back() -> None:
     """`current_stage` is 1-based and is the furthest stage that was touched."""
     execution = at(Status.RUNNING, StageStatus.RUNNING, StageStatus.RUNNING)
-    later = StageOutput(ID, 2000, 1, "x").after(execution)
+    later = said(ID, 2000, 1, "x").after(execution)
     assert later.current_stage == 2
-    assert StageOutput(ID, 2000, 0, "x").after(later).current_stage == 2
+    assert said(ID, 2000, 0, "x").after(later).current_stage == 2
 
 
 def test_another_attempt_begins_with_no_output_and_the_first_start() -> None:
     """The error of the attempt before stays to be seen until the stage has completed."""
     execution = StageStarted(ID, 2000, 0).after(at(Status.RUNNING, StageStatus.PENDING))
     for event in (
-        StageOutput(ID, 2001, 0, "half"),
-        StageRetrying(ID, 2002, 0, FAILURE),
+        said(ID, 2001, 0, "half"),
+        StageRetrying(ID, 2002, 0, FAILURE, 2000),
         StageStarted(ID, 2003, 0, attempt=2, model="m"),
     ):
         execution = event.after(execution)
@@ -199,7 +198,7 @@ def test_a_skipped_stage_says_why() -> None:
 def test_events_say_what_watchers_are_told() -> None:
     """The kind of the change, and the stage that it is about."""
     assert (Began(ID, 1).kind, Began(ID, 1).stage) == (ChangeKind.STATUS_CHANGED, None)
-    output, started = StageOutput(ID, 1, 3, "x"), StageStarted(ID, 1, 3)
+    output, started = said(ID, 1, 3, "x"), StageStarted(ID, 1, 3)
     assert (output.kind, output.stage) == (ChangeKind.OUTPUT, 3)
     assert (started.kind, started.stage) == (ChangeKind.STAGE_CHANGED, 3)
 

@@ -1,7 +1,6 @@
 """The output of a stage as views on a log."""
 
 from hypothesis import given, strategies as st
-from runcast.core.execution.output import Output
 
 TEXTS = st.lists(st.text(max_size=6), max_size=8)
 

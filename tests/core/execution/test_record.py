@@ -8,7 +8,6 @@ import pytest
 from executions_at_random import EXECUTIONS, JSON_VALUES
 from hypothesis import given
 from runcast.core.execution.model import Execution, StageStatus, Status
-from runcast.core.execution.output import Output
 from runcast.core.execution.record import (
     STORED_OUTPUT_CHARACTERS,
     STORED_VALUE_BYTES,

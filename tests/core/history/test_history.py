@@ -13,7 +13,6 @@ from patience import until
 from runcast.core.execution.events import Began, CancelRequested, Event, StageStarted
 from runcast.core.execution.filter import ExecutionFilter
 from runcast.core.execution.model import EndReason, Execution, Failure, StageStatus, Status
-from runcast.core.execution.output import Output
 from runcast.core.execution.page import PageRequest
 from runcast.core.execution.transition import applied
 from runcast.core.history import FILE_NAME, History

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from patience import turns
 from runcast.core.execution.change import Change
-from runcast.core.execution.events import Began, Ended, StageOutput, StageRetrying, StageStarted
+from runcast.core.execution.events import Began, Ended, StageRetrying, StageStarted
 from runcast.core.execution.filter import EVERYTHING, ExecutionFilter
 from runcast.core.execution.model import EndReason, Failure, Status
 from runcast.core.live.listing import ExecutionsChange
 from runcast.core.live.manager import ExecutionManager
-from samples import ScriptedEngine, a_pipeline, a_request
+from samples import ScriptedEngine, a_pipeline, a_request, said
 from virtual_clock import VirtualClock
 
 pytestmark = pytest.mark.usefixtures("leaves_no_task")
@@ -81,7 +81,7 @@ async def test_a_watch_begins_with_a_snapshot_and_goes_on_without_a_gap(
     stream = manager.watch(id)
     assert await told(stream, 1) == [("SNAPSHOT", 2)]
     manager.apply(StageStarted(id, 1, 0))
-    manager.apply(StageOutput(id, 1, 0, "x"))
+    manager.apply(said(id, 1, 0, "x"))
     end(manager, id)
     assert await told(stream, 3) == [("STAGE_CHANGED", 3), ("OUTPUT", 4), ("STATUS_CHANGED", 5)]
     assert [one async for one in stream] == []
@@ -116,7 +116,7 @@ async def test_what_a_ring_cannot_tell_becomes_a_reset(
     id = await running(manager)
     manager.apply(StageStarted(id, 1, 0))
     for _ in range(3):
-        manager.apply(StageOutput(id, 1, 0, "x"))
+        manager.apply(said(id, 1, 0, "x"))
     stream = manager.watch(id, f"{manager.epoch}:{sequence}")
     change = await anext(stream)
     assert (change.kind, change.missed, change.execution) == ("RESET", missed, manager.get(id))
@@ -141,7 +141,7 @@ async def test_a_list_is_told_oldest_first_and_then_followed(
     stream = manager.watch_list()
     assert words(await caught_up(stream)) == ["ENTERED a", "ENTERED b", "CAUGHT_UP"]
     manager.apply(StageStarted(first, 1, 0))
-    manager.apply(StageOutput(first, 1, 0, "x"))
+    manager.apply(said(first, 1, 0, "x"))
     await running(manager, "c")
     assert words([await anext(stream), await anext(stream)]) == ["ENTERED c", "UPDATED a"]
     end(manager, first)
@@ -221,7 +221,7 @@ async def test_a_reader_that_breaks_off_forgets_what_came_and_ended_early(
     manager.apply(StageStarted(first, 1, 0))
     stream = manager.watch_list(RUNNING)
     await caught_up(stream)
-    manager.apply(StageRetrying(first, 1, 0, Failure("ExitStatus", "it ended with status 1")))
+    manager.apply(StageRetrying(first, 1, 0, Failure("ExitStatus", "it ended with status 1"), 2000))
     early = await running(manager, "b")
     change = await anext(stream)
     await stream.aclose()

@@ -7,11 +7,10 @@ import pytest
 from hypothesis import given, strategies as st
 from patience import turns
 from runcast.core.execution.change import Change, Piece
-from runcast.core.execution.events import ChangeKind, StageOutput
+from runcast.core.execution.events import ChangeKind
 from runcast.core.execution.model import StageRun, StageStatus, Status
-from runcast.core.execution.output import Output
 from runcast.core.live.hub import Hub, Watcher
-from samples import an_execution
+from samples import an_execution, said
 
 pytestmark = pytest.mark.usefixtures("leaves_no_task")
 
@@ -113,7 +112,7 @@ def test_a_change_of_output_tells_the_piece_and_where_it_belongs() -> None:
     output = Output().appended("héllo")
     stage = StageRun("one", "one", "python", StageStatus.RUNNING, output=output)
     running = an_execution(status=Status.RUNNING, stages=(stage,))
-    event = StageOutput("exec_1", 5, 0, "wörld")
+    event = said("exec_1", 5, 0, "wörld")
     told = Change.of(event, event.after(running))
     assert (told.kind, told.stage, told.at) == (ChangeKind.OUTPUT, 0, 5)
     assert told.piece == Piece(5, "wörld")

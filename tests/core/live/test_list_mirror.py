@@ -15,7 +15,6 @@ from runcast.core.execution.events import (
     CancelRequested,
     Ended,
     Event,
-    StageOutput,
     StageRetrying,
     StageStarted,
 )
@@ -24,7 +23,7 @@ from runcast.core.execution.model import EndReason, Status
 from runcast.core.live import feed
 from runcast.core.live.manager import ExecutionManager
 from runcast.core.rate_limit import PAUSE_SECONDS
-from samples import a_request
+from samples import a_request, said
 from virtual_clock import VirtualClock
 
 FILTERS = st.builds(
@@ -47,8 +46,8 @@ STEPS = st.lists(
 )
 EVENTS: dict[str, Callable[[str], tuple[Event, ...]]] = {
     "begin": lambda id: (Began(id, 1), StageStarted(id, 1, 0)),
-    "change": lambda id: (StageRetrying(id, 1, 0, FAILURE),),
-    "say": lambda id: (StageOutput(id, 1, 0, "text"),),
+    "change": lambda id: (StageRetrying(id, 1, 0, FAILURE, 2000),),
+    "say": lambda id: (said(id, 1, 0, "text"),),
     "end": lambda id: (Ended(id, 1, Status.COMPLETED, EndReason.FINISHED),),
     "cancel": lambda id: (CancelRequested(id, 1),),
 }

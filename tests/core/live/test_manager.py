@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from memory_stores import AtOnce, MemoryStores
 from patience import turns, until
 from runcast.core.engines.embedded import EmbeddedEngine
 from runcast.core.errors import (
@@ -23,7 +24,7 @@ from runcast.core.execution.events import (
     ChangeKind,
     Ended,
     StageCompleted,
-    StageOutput,
+    StageLogged,
     StageStarted,
     Submitted,
 )
@@ -32,7 +33,7 @@ from runcast.core.live.listing import ExecutionsChange
 from runcast.core.live.manager import RETENTION_SECONDS, ExecutionManager
 from runcast.core.running.executor import PipelineExecutor
 from runcast.core.running.stages import StageCall
-from samples import ScriptedEngine, a_pipeline, a_request
+from samples import ScriptedEngine, a_pipeline, a_request, said
 from scripted_stages import Gate, ScriptedRunner
 from virtual_clock import VirtualClock
 
@@ -134,9 +135,9 @@ async def test_what_is_to_be_kept_is_noted_at_once(
         disk.written.set()
     async with ExecutionManager(engine, clock, followers=disks) as manager:
         id = (await start(manager)).id
-        for event in (Began(id, 1), StageStarted(id, 1, 0), StageOutput(id, 1, 0, "x"), end(id)):
+        for event in (Began(id, 1), StageStarted(id, 1, 0), said(id, 1, 0, "x"), end(id)):
             manager.apply(event)
-            if not isinstance(event, StageOutput):
+            if not isinstance(event, StageLogged):
                 assert [disk.noted[-1] for disk in disks] == [manager.get(id)] * 2
         assert [one.sequence for one in disks[0].noted] == [1, 2, 3, 5]
         assert disks[0].noted == disks[1].noted
@@ -325,7 +326,7 @@ async def test_200_executions_at_once_with_three_readers_each(clock: VirtualCloc
         return "done"
 
     runner = ScriptedRunner(one=talk, two=talk)
-    executor = PipelineExecutor({"python": runner}, clock)
+    executor = PipelineExecutor({"python": runner}, clock, MemoryStores(), AtOnce())
     engine = EmbeddedEngine(executor, clock, limit=50, queue=1000)
     async with ExecutionManager(engine, clock) as manager, asyncio.timeout(60):
         ids = [(await start(manager)).id for _ in range(200)]
@@ -355,7 +356,9 @@ async def test_200_executions_at_once_with_three_readers_each(clock: VirtualCloc
 async def test_the_leaving_of_every_client_cancels_nothing(clock: VirtualClock) -> None:
     """A new client sees everything as it is, and sees it through."""
     gate = Gate()
-    executor = PipelineExecutor({"python": ScriptedRunner(one=gate)}, clock)
+    executor = PipelineExecutor(
+        {"python": ScriptedRunner(one=gate)}, clock, MemoryStores(), AtOnce()
+    )
     engine = EmbeddedEngine(executor, clock, limit=10, queue=0)
     async with ExecutionManager(engine, clock) as manager, asyncio.timeout(60):
         ids = [(await start(manager)).id for _ in range(5)]
@@ -389,7 +392,7 @@ async def test_a_reader_that_does_not_read_is_told_what_it_lost(
         slow, quick = manager.watch(id), manager.watch(id)
         assert (await anext(slow)).execution.sequence == 1
         assert (await anext(quick)).execution.sequence == 1
-        pieces = [StageOutput(id, 1, 0, str(number)) for number in range(100)]
+        pieces = [said(id, 1, 0, str(number)) for number in range(100)]
         for sequence, event in enumerate((Began(id, 1), StageStarted(id, 1, 0), *pieces), 2):
             await engine.say(event)
             assert (await anext(quick)).execution.sequence == sequence

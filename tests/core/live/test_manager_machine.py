@@ -20,7 +20,6 @@ from runcast.core.execution.events import (
     StageCancelled,
     StageCompleted,
     StageFailed,
-    StageOutput,
     StageRetrying,
     StageSkipped,
     StageStarted,
@@ -29,7 +28,7 @@ from runcast.core.execution.filter import EVERYTHING, ExecutionFilter
 from runcast.core.execution.model import EndReason, Failure, Status
 from runcast.core.live.listing import ExecutionsChange
 from runcast.core.live.manager import ExecutionManager
-from samples import ScriptedEngine, a_pipeline, a_request
+from samples import ScriptedEngine, a_pipeline, a_request, said
 from virtual_clock import VirtualClock
 
 RETENTION, WATCHERS, RING = 10.0, 3, 4
@@ -39,8 +38,8 @@ PIPELINE = a_pipeline("one", "two")
 # What each event of a stage makes of it, and from where.
 STAGE_EVENTS: dict[Callable[[str, int], Event], tuple[set[str], str | None]] = {
     lambda id, stage: StageStarted(id, 1, stage): ({"PENDING", "RUNNING"}, "RUNNING"),
-    lambda id, stage: StageOutput(id, 1, stage, "text"): ({"RUNNING"}, None),
-    lambda id, stage: StageRetrying(id, 1, stage, FAILURE): ({"RUNNING"}, None),
+    lambda id, stage: said(id, 1, stage, "text"): ({"RUNNING"}, None),
+    lambda id, stage: StageRetrying(id, 1, stage, FAILURE, 2000): ({"RUNNING"}, None),
     lambda id, stage: StageCompleted(id, 1, stage, "value"): ({"RUNNING"}, "COMPLETED"),
     lambda id, stage: StageFailed(id, 1, stage, FAILURE): ({"RUNNING"}, "FAILED"),
     lambda id, stage: StageCancelled(id, 1, stage): ({"RUNNING"}, "CANCELLED"),
@@ -155,7 +154,7 @@ class ManagerMachine(RuleBasedStateMachine):
         talking = [run for run in self.runs if "RUNNING" in run.stages]
         run = talking[number % len(talking)]
         index = run.stages.index("RUNNING")
-        self.say(*[StageOutput(run.id, 1, index, "text")] * pieces)
+        self.say(*[said(run.id, 1, index, "text")] * pieces)
         for _ in range(pieces):
             run.move()
 

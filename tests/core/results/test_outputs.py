@@ -20,7 +20,6 @@ from runcast.core.execution.model import (
     Status,
     Usage,
 )
-from runcast.core.execution.output import Output
 from runcast.core.results import output_writer
 from runcast.core.results.output_writer import OutputWriter
 from runcast.core.results.outputs import Outputs

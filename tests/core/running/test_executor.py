@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from memory_stores import AtOnce, MemoryStores
 from patience import turns, until
 from runcast.core.errors import StageError
-from runcast.core.execution.events import Ended, Event, StageOutput, Submitted
+from runcast.core.execution.events import Ended, Event, StageLogged, Submitted
 from runcast.core.execution.model import EndReason, Execution, StageStatus, Status, Usage
 from runcast.core.json_value import as_text
 from runcast.core.live.launch import pending
@@ -31,7 +32,7 @@ class Course:
         self.pipeline = pipeline
         self.execution = an_execution(stages=pending(pipeline))
         self.events: list[Event] = []
-        self._executor = PipelineExecutor({"python": self.runner}, clock)
+        self._executor = PipelineExecutor({"python": self.runner}, clock, MemoryStores(), AtOnce())
 
     def begin(self) -> "asyncio.Task[None]":
         run = self._executor.run(self.execution, self.pipeline, self.sink, Stop())
@@ -49,7 +50,7 @@ class Course:
     @property
     def said(self) -> list[str]:
         """The kinds of the events but for output."""
-        return [type(one).__name__ for one in self.events if not isinstance(one, StageOutput)]
+        return [type(one).__name__ for one in self.events if not isinstance(one, StageLogged)]
 
     @property
     def stages(self) -> list[StageStatus]:
