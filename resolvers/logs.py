@@ -7,7 +7,7 @@ from ..core.errors import InvalidInput, NotFound
 from ..core.execution.log import LogPiece, LogStream
 from ..core.execution.model import Execution, StageRun
 from ..core.execution.stored import StoredValue
-from ..core.json_value import JSON, as_text
+from ..core.json_value import JSON, dumps
 from ..core.results.result import OUTPUT_UNITS
 from .context import Context
 
@@ -95,7 +95,9 @@ async def read_log(
         NotFound: the stage has made no such attempt.
     """
     number = checked_attempt(stage, attempt)
-    found = await ctx.files.log(execution_id, stage.id, number, offset, limit, streams)
+    found = await ctx.files.log(
+        execution_id, stage.id, number, offset, limit, streams or frozenset(LogStream)
+    )
     is_over = number < stage.attempt or stage.ended_at is not None
     return LogPage(
         number,
@@ -124,15 +126,17 @@ async def read_value(ctx: Context, value: JSON, *, most_bytes: int) -> JSON:
     return await ctx.files.content(value)
 
 
-async def beginning_of(ctx: Context, value: JSON, characters: int) -> str:
-    """The first characters of a value as text."""
-    if isinstance(value, StoredValue):
-        return await ctx.files.beginning(value, characters)
-    return as_text(value)[:characters]
+def value_size(value: JSON) -> int:
+    """How many bytes a value has as it is: text in UTF-8, or JSON."""
+    return value.size if isinstance(value, StoredValue) else len(_encoded(value))
 
 
-def value_bytes(ctx: Context, value: JSON) -> Iterator[bytes]:
-    """A value as it is: text in UTF-8, or JSON. To be read in a thread."""
+def value_bytes(ctx: Context, value: JSON, start: int, end: int) -> Iterator[bytes]:
+    """A part of a value as it is. To be read in a thread."""
     if isinstance(value, StoredValue):
-        return ctx.files.read(value)
-    return iter([as_text(value).encode("utf-8", "replace")])
+        return ctx.files.read(value, start, end)
+    return iter([_encoded(value)[start:end]])
+
+
+def _encoded(value: JSON) -> bytes:
+    return value.encode("utf-8", "replace") if isinstance(value, str) else dumps(value)

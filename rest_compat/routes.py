@@ -21,6 +21,7 @@ from .executions import (
 )
 from .outputs import list_outputs, show_output
 from .pipelines import list_pipelines, run_pipeline, show_pipeline
+from .stages import show_log, show_value
 from .stream import stream_execution
 
 
@@ -39,6 +40,8 @@ def routes(ctx: Context, outputs: Outputs, tools: CliTools) -> list[Route]:
         get("/executions/history", list_history),
         get("/executions/{id}", show_execution),
         get("/executions/{id}/events", stream_execution),
+        get("/executions/{id}/stages/{stage}/log", show_log),
+        get("/executions/{id}/stages/{stage}/value", show_value),
         post("/executions/{id}/cancel", cancel_execution),
         Route("/executions/{id}/cancel", only_post, methods=["GET"]),
         get("/pipelines", list_pipelines),

@@ -14,8 +14,8 @@ from ..core.errors import NotFound, Stopping
 from ..core.execution.change import Change
 from ..core.execution.events import ChangeKind
 from ..resolvers.context import Context
-from ..resolvers.logs import shown
 from ..resolvers.executions import watch_execution
+from ..resolvers.logs import shown
 from .answers import error
 from .news import COMPLETED, News, news
 

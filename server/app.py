@@ -74,10 +74,17 @@ def create_app(settings: Settings) -> Starlette:
     outputs = Outputs(settings.data / "outputs")
     writer = OutputWriter(outputs, files)
     manager = ExecutionManager(
-        engine, clock, retention=settings.retention, followers=(history, writer, files)
+        engine,
+        clock,
+        retention=settings.retention,
+        followers=(history, writer, files),
+        memory=settings.memory << 20,
+        files=files,
     )
     pipelines = PipelineLibrary(settings.pipelines_folder, clock)
-    ctx = Context(manager, pipelines, history, files, clock, __version__, os.environ, settings.debug)
+    ctx = Context(
+        manager, pipelines, history, files, clock, __version__, os.environ, settings.debug
+    )
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:

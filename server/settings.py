@@ -10,7 +10,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from ..core.history import MAX_RECORDS
-from ..core.live.manager import RETENTION_SECONDS
+from ..core.live.manager import MEMORY_BYTES, RETENTION_SECONDS
 from ..core.results.files import LOG_MAX_BYTES
 from ..core.running.stages import GRACE_SECONDS
 from ..schema.limits import Limits
@@ -61,6 +61,11 @@ class Settings(Limits, BaseSettings):
     grace: Annotated[float, Field(ge=0, le=60)] = Field(
         GRACE_SECONDS,
         description="how long a cancelled stage has to end by itself, in seconds",
+    )
+    memory: Annotated[int, Field(ge=16, le=1 << 20)] = Field(
+        MEMORY_BYTES >> 20,
+        description="how many MiB the executions in the lists may take together; beyond that "
+        "nothing is started until some have left",
     )
     log_max: Annotated[int, Field(ge=1 << 16, le=1 << 40)] = Field(
         LOG_MAX_BYTES,

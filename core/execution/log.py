@@ -28,3 +28,17 @@ class LogPiece:
     def end(self) -> int:
         """Where the next piece begins."""
         return self.offset + len(self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class LogSlice:
+    """A part of a log. All numbers are characters of all streams together.
+
+    `next_offset` is where the next slice begins, `total` the length of the log, and `left_out` how
+    much of it is not stored, anywhere in the log.
+    """
+
+    pieces: tuple[LogPiece, ...]
+    next_offset: int
+    total: int
+    left_out: int

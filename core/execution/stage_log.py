@@ -1,9 +1,10 @@
 """How far the log of an attempt is, and its end: what of it is in memory."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .log import LogPiece, LogStream
 
+JOINED_CHARACTERS = 4096
 TAIL_CHARACTERS = 65_536
 """How much of the log of a stage that runs is in memory; nothing, when it has ended."""
 
@@ -29,7 +30,7 @@ class StageLog:
         """
         so_far = self.tail if piece.offset == self.length else ()
         grown = len(piece.text) if piece.stream is LogStream.STDOUT else 0
-        return StageLog(piece.end, output_offset + grown, _latest((*so_far, piece)))
+        return StageLog(piece.end, output_offset + grown, _latest(_joined(so_far, piece)))
 
     def closed(self) -> "StageLog":
         """The log of an attempt that has ended."""
@@ -44,6 +45,14 @@ class StageLog:
         text = "".join(piece.text for piece in self.tail if piece.stream is LogStream.STDOUT)
         first = self.output_length - len(text)
         return None if offset < first else text[offset - first :][:limit]
+
+
+def _joined(tail: tuple[LogPiece, ...], piece: LogPiece) -> tuple[LogPiece, ...]:
+    """Many small pieces of one stream are one: a program may say a word at a time."""
+    if not tail or tail[-1].stream is not piece.stream or len(tail[-1].text) > JOINED_CHARACTERS:
+        return (*tail, piece)
+    joined = replace(tail[-1], text=tail[-1].text + piece.text)
+    return (*tail[:-1], joined)
 
 
 def _latest(pieces: tuple[LogPiece, ...]) -> tuple[LogPiece, ...]:

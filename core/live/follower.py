@@ -16,3 +16,16 @@ class Follower(Protocol):
 
     async def committed(self, execution_id: str) -> object:
         """Returns once what was noted of an execution is kept, or will not be; in bounded time."""
+
+
+class OwnFiles(Protocol):
+    """What is too large for memory."""
+
+    async def own(self, execution: Execution) -> Execution:
+        """The same with its large input, and all that it takes over from another execution, in
+        files that are its own.
+
+        Raises:
+            Unavailable: the files cannot be written.
+        """
+        ...

@@ -22,13 +22,19 @@ def launched(
         pipeline_id=pipeline.id,
         pipeline_name=pipeline.name,
         input=request.input,
-        input_preview=beginning(request.input, PREVIEW_UNITS),
+        input_preview=_preview(request),
         started_at=now,
         stages=stages,
         labels=request.labels,
         options=request.options,
         retry_of=request.retry_of,
     )
+
+
+def _preview(request: StartRequest) -> str:
+    if isinstance(request.input, str):
+        return beginning(request.input, PREVIEW_UNITS)
+    return request.input_preview or ""
 
 
 def pending(pipeline: Pipeline) -> tuple[StageRun, ...]:

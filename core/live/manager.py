@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from ..clock import Clock
-from ..errors import AlreadyEnded, Conflict, NotFound, Unavailable
+from ..errors import AlreadyEnded, CapacityReached, Conflict, NotFound, Unavailable
 from ..execution.change import Change
 from ..execution.cursor import Cursor
 from ..execution.events import ChangeKind, Event
@@ -18,7 +18,7 @@ from ..execution.transition import applied
 from ..pipelines.pipeline import Pipeline
 from .engine import Engine
 from .feed import Feed
-from .follower import Follower
+from .follower import Follower, OwnFiles
 from .hub import WATCHER_LIMIT
 from .idempotency import IdempotencyKeys
 from .launch import base36, launched, pending, taken_over
@@ -27,6 +27,7 @@ from .request import StartRequest, checked_reason
 from .store import RING_SIZE, Store
 
 RETENTION_SECONDS = 300.0
+MEMORY_BYTES = 512 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,10 @@ class ExecutionManager:
         followers: Sequence[Follower] = (),
         watcher_limit: int = WATCHER_LIMIT,
         ring_size: int = RING_SIZE,
+        memory: int = MEMORY_BYTES,
+        files: OwnFiles | None = None,
     ) -> None:
+        """`memory` is how many bytes the executions may take together when another one starts."""
         self.engine = engine
         self.clock = clock
         self.retention = retention
@@ -61,6 +65,8 @@ class ExecutionManager:
         self.closing = False
         self._followers = followers
         self._store = Store(ring_size)
+        self._memory = memory
+        self._files = files
         self._feed = Feed(self._store, clock, self.epoch, watcher_limit)
         self._keys = IdempotencyKeys()
         self._leaving: deque[tuple[float, str]] = deque()
@@ -156,7 +162,14 @@ class ExecutionManager:
             Conflict: a stage before `from_stage` was not completed, or is another one now.
             CapacityReached, Unavailable: as in `start`.
         """
-        request = StartRequest(pipeline.id, old.input, old.labels, old.options, retry_of=old.id)
+        request = StartRequest(
+            pipeline.id,
+            old.input,
+            old.labels,
+            old.options,
+            retry_of=old.id,
+            input_preview=old.input_preview,
+        )
         stages = pending(pipeline)
         if from_stage is not None:
             stages = taken_over(old, stages, from_stage)
@@ -262,10 +275,21 @@ class ExecutionManager:
             raise Unavailable("the server is stopping and starts nothing any more")
         if (existing := self._keys.get(request)) is not None:
             return await self._acknowledged(self.get(existing), existing=True)
+        self._check_memory()
         execution = launched(request, pipeline, stages, self.clock.now())
         with self._keys.claim(request, execution.id):
+            if self._files is not None:
+                execution = await self._files.own(execution)
             await self.engine.submit(execution, pipeline)
         return await self._acknowledged(execution)
+
+    def _check_memory(self) -> None:
+        if self._store.weight >= self._memory:
+            raise CapacityReached(
+                f"the executions in memory take {self._store.weight >> 20} MiB, and "
+                f"{self._memory >> 20} MiB is the limit (--memory); try again when some have "
+                "left the lists"
+            )
 
     async def _acknowledged(self, execution: Execution, *, existing: bool = False) -> Started:
         # Whoever is told the id finds the execution again, whatever happens to this process.

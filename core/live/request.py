@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from ..errors import InvalidInput
 from ..execution.model import RunOptions
+from ..execution.stored import StoredValue
 from ..text import trimmed
 
 MAX_INPUT_BYTES = 1 << 20
@@ -24,11 +25,13 @@ class StartRequest:
     """A pipeline and its input, as `checked` lets them through."""
 
     pipeline_id: str
-    input: str
+    input: str | StoredValue
     labels: tuple[tuple[str, str], ...] = ()
     options: RunOptions = field(default_factory=RunOptions)
     idempotency_key: str | None = None
     retry_of: str | None = None
+    input_preview: str | None = None
+    """Of an input that is in a file."""
 
     @classmethod
     def checked(
@@ -59,7 +62,7 @@ class StartRequest:
         """The same for two requests that ask for the same; a retry by the same key compares it."""
         said = [
             self.pipeline_id,
-            self.input,
+            self.input if isinstance(self.input, str) else self.input.sha256,
             sorted(self.labels),
             self.options.timeout_ms,
             self.options.execution_mode,

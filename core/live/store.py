@@ -7,8 +7,11 @@ from dataclasses import dataclass, field
 from ..execution.change import Change
 from ..execution.events import ChangeKind
 from ..execution.model import Execution
+from .weight import change_weight, weight
 
 RING_SIZE = 256
+RING_BYTES = 512 * 1024
+"""How many of an execution's latest changes are there to catch up with, and how much text."""
 
 
 @dataclass(slots=True)
@@ -19,6 +22,9 @@ class Entry:
     ring: deque[Change]
     entered: int
     changed: int
+    weight: int = 0
+    """In bytes, without the ring's."""
+    ring_weight: int = 0
 
 
 @dataclass(slots=True)
@@ -33,6 +39,8 @@ class Store:
     version: int = 1
     """0 is the version of a reader that has not seen a whole list yet; nothing is known of it."""
     _entries: dict[str, Entry] = field(default_factory=dict)
+    weight: int = 0
+    """How many bytes the executions take together, roughly."""
     _departed: int = 1
     """The version at which an execution last left. Nothing of those that left is kept."""
 
@@ -59,20 +67,34 @@ class Store:
             self.version += 1
         entry = self._entries.get(execution.id)
         if entry is None:
-            ring = deque([change], maxlen=self.ring_size)
-            self._entries[execution.id] = Entry(execution, ring, self.version, self.version)
-            return
+            entry = Entry(execution, deque(), self.version, self.version)
+            self._entries[execution.id] = entry
         entry.execution = execution
-        entry.ring.append(change)
+        self._remember(entry, change)
         if change.kind is not ChangeKind.OUTPUT:
             entry.changed = self.version
+            self.weight -= entry.weight
+            entry.weight = weight(execution)
+            self.weight += entry.weight
 
     def remove(self, execution_id: str) -> Execution:
         """Forgets an execution, and returns it as it was last."""
         entry = self._entries.pop(execution_id)
+        self.weight -= entry.weight + entry.ring_weight
         self.version += 1
         self._departed = self.version
         return entry.execution
+
+    def _remember(self, entry: Entry, change: Change) -> None:
+        """The latest changes stay, within their bounds; the very latest in any case."""
+        before = entry.ring_weight
+        entry.ring.append(change)
+        entry.ring_weight += change_weight(change)
+        while len(entry.ring) > self.ring_size or (
+            entry.ring_weight > RING_BYTES and len(entry.ring) > 1
+        ):
+            entry.ring_weight -= change_weight(entry.ring.popleft())
+        self.weight += entry.ring_weight - before
 
     def changes_since(self, execution_id: str, sequence: int) -> list[Change] | None:
         """Every change of one execution after `sequence`; None if they are not all known."""

@@ -5,21 +5,24 @@ import json
 import logging
 import shutil
 import uuid
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import AsyncGenerator, Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar, TypeVarTuple
 
-from ..execution.log import LogStream
+from ..errors import Unavailable
+from ..execution.log import LogSlice, LogStream
 from ..execution.model import Execution, StageRun
 from ..execution.stage_log import StageLog
 from ..execution.stored import StoredValue
 from ..json_value import JSON
 from .blobs import FolderBlobs
-from .logs import LogSlice, LogStore, LogWriter
-from .values import ValueSpool, ValueStore
+from .log_position import STREAMS
+from .log_writer import LogWriter
+from .logs import LogStore
+from .values import INLINE_BYTES, ValueSpool, ValueStore
 
 logger = logging.getLogger("runcast.files")
 
@@ -29,6 +32,9 @@ Result = TypeVar("Result")
 LOG_MAX_BYTES = 64 << 20
 WRITERS, READERS = 4, 4
 """Threads. Those who read do not keep those waiting who write."""
+INPUT = "input"
+"""What an execution's input is called where values are called by their stage."""
+MAX_INPUT_BYTES = 1 << 21
 CUT_OFF = "the server went away here\n"
 
 
@@ -40,6 +46,7 @@ class ExecutionFiles:
     """
 
     def __init__(self, folder: Path, *, log_max: int) -> None:
+        folder = folder.absolute()
         blobs = FolderBlobs(folder)
         self.logs = LogStore(blobs, max_bytes=log_max)
         self.values = ValueStore(blobs)
@@ -85,8 +92,8 @@ class ExecutionFiles:
     def path(self, value: StoredValue) -> Path:
         return self.values.path(value)
 
-    def read(self, value: StoredValue) -> Iterator[bytes]:
-        return self.values.read(value)
+    def read(self, value: StoredValue, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        return self.values.read(value, start, end)
 
     def workdir(self, execution_id: str) -> Path:
         return self._work / execution_id
@@ -97,10 +104,10 @@ class ExecutionFiles:
         self, execution_id: str, stage_id: str, attempt: int, offset: int, limit: int
     ) -> tuple[str, bool]:
         """A part of stdout, and whether some of stdout is not stored."""
-        found = await self._in_thread(
+        text, _, _ = await self._in_thread(
             self.logs.read_output, execution_id, stage_id, attempt, offset, limit
         )
-        return found.text, found.left_out > 0
+        return text, False
 
     async def log(
         self,
@@ -109,11 +116,39 @@ class ExecutionFiles:
         attempt: int,
         offset: int,
         limit: int,
-        streams: Collection[LogStream] | None,
+        streams: Collection[LogStream] = STREAMS,
     ) -> LogSlice:
+        """A part of an attempt's log."""
         return await self._in_thread(
             self.logs.read, execution_id, stage_id, attempt, offset, limit, streams
         )
+
+    async def log_size(
+        self,
+        execution_id: str,
+        stage_id: str,
+        attempt: int,
+        streams: Collection[LogStream],
+    ) -> int:
+        """How many bytes an attempt's log has as text in UTF-8."""
+        return await self._in_thread(self.logs.size_bytes, execution_id, stage_id, attempt, streams)
+
+    def log_bytes(
+        self,
+        execution_id: str,
+        stage_id: str,
+        attempt: int,
+        start: int,
+        end: int,
+        streams: Collection[LogStream],
+    ) -> Iterator[bytes]:
+        """A part of an attempt's log as text in UTF-8."""
+        return self.logs.read_bytes(execution_id, stage_id, attempt, start, end, streams)
+
+    async def in_pieces(self, chunks: Iterator[bytes]) -> AsyncGenerator[bytes, None]:
+        """What somebody reads from a disk, each piece in a thread."""
+        while (chunk := await self._in_thread(next, chunks, None)) is not None:
+            yield chunk
 
     async def content(self, value: StoredValue) -> JSON:
         """A value as text or JSON."""
@@ -147,12 +182,44 @@ class ExecutionFiles:
         log, value = stage.log, stage.value
         head = log.output(0, characters)
         if head is None:
-            head = self.logs.read_output(execution_id, stage.id, stage.attempt, 0, characters).text
+            head, _, _ = self.logs.read_output(execution_id, stage.id, stage.attempt, 0, characters)
         if isinstance(value, StoredValue):
             value = self._beginning(value, characters)
         return replace(stage, log=replace(log, head=head), value=value)
 
     # Life and death
+
+    async def own(self, execution: Execution) -> Execution:
+        """See `live.follower.OwnFiles`."""
+        input = execution.input
+        is_large = isinstance(input, StoredValue) or len(input) > INLINE_BYTES // 4
+        if not is_large and not any(stage.attempts for stage in execution.stages):
+            return execution
+        try:
+            return await self._in_thread(self._own, execution)
+        except OSError as error:
+            raise Unavailable(f"the input cannot be stored: {error.strerror}") from error
+
+    def _own(self, execution: Execution) -> Execution:
+        input = execution.input
+        if isinstance(input, StoredValue):
+            input = self.values.copy(input, execution.id)
+        elif len(input) > INLINE_BYTES // 4:
+            spool = self.values.spool(execution.id, INPUT, 0, MAX_INPUT_BYTES)
+            spool.write(input.encode())
+            stored = spool.finish()
+            input = input if isinstance(stored, bytes) else stored
+        stages = tuple(self._own_stage(execution, stage) for stage in execution.stages)
+        return replace(execution, input=input, stages=stages)
+
+    def _own_stage(self, execution: Execution, stage: StageRun) -> StageRun:
+        """A stage that another execution has completed: its log and its value are copied."""
+        if execution.retry_of is None or not stage.attempts:
+            return stage
+        self.logs.copy(execution.retry_of, execution.id, stage.id)
+        if isinstance(stage.value, StoredValue):
+            return replace(stage, value=self.values.copy(stage.value, execution.id))
+        return stage
 
     def note(self, execution: Execution) -> None:
         """Nothing of an execution's state is kept here."""

@@ -55,6 +55,7 @@ class AttemptLog:
         self._is_full = False
         self._written = asyncio.Event()
         self._closed = asyncio.Event()
+        self._is_too_large = False
         self.overflowed = asyncio.Event()
         """Set when the value is larger than it may be."""
         self.silent = True
@@ -168,6 +169,8 @@ class AttemptLog:
             if texts or spooled:
                 store = asyncio.get_running_loop().run_in_executor
                 pieces = await store(self._threads, self._store, texts, spooled, self._clock.now())
+                if self._is_too_large:
+                    self.overflowed.set()
                 for piece, output_offset in pieces:
                     await self._publish(piece, output_offset)
             self._waiting_characters -= taken
@@ -206,13 +209,13 @@ class AttemptLog:
         return pieces
 
     def _spool_away(self, spooled: list[bytes]) -> None:
-        if self._spool is None or self.overflowed.is_set():
+        if self._spool is None or self._is_too_large:
             return
         try:
             for data in spooled:
                 self._spool.write(data)
         except TooLarge:
-            self.overflowed.set()
+            self._is_too_large = True
 
 
 class _Lines:

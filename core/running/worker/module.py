@@ -34,6 +34,7 @@ class StageModule:
             message = described(error)["message"]
             raise LookupError(f"{name} cannot be imported: {message}") from error
         self.note_files()
+        _log_to_stderr()
 
     def function(self, path: str) -> Callable[..., Any]:
         """What dots lead to from the module.
@@ -83,6 +84,13 @@ class StageModule:
             file = getattr(module, "__file__", None)
             if isinstance(file, str) and self.contains(file):
                 self._stamps.setdefault(file, _stamp(file))
+
+
+def _log_to_stderr() -> None:
+    """What is logged belongs to the stage, unless the module has seen to its logging itself."""
+    logging = sys.modules.get("logging")
+    if logging is not None and not logging.root.handlers:
+        logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
 
 
 def _stamp(file: str) -> tuple[int, int]:

@@ -1,9 +1,11 @@
 """What a function returns or raises, in a form that can be sent and stored."""
 
+import os
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
 from json import JSONDecoder, JSONEncoder
+from types import TracebackType
 from typing import Any
 
 INLINE_BYTES = 256 * 1024
@@ -127,6 +129,7 @@ def described(error: BaseException) -> dict[str, str]:
     except BaseException:
         message = f"{type(error).__name__}, which cannot say what it is"
     try:
+        error = error.with_traceback(_of_the_function(error.__traceback__))
         trace = "".join(traceback.format_exception(error))
     except BaseException:
         trace = "".join(traceback.format_tb(error.__traceback__))
@@ -135,6 +138,14 @@ def described(error: BaseException) -> dict[str, str]:
         "message": encodable(message[:MAX_MESSAGE_CHARACTERS]),
         "traceback": encodable(trace[-MAX_TRACEBACK_CHARACTERS:]),
     }
+
+
+def _of_the_function(trace: TracebackType | None) -> TracebackType | None:
+    """A traceback without the worker's own frames at its beginning."""
+    own, rest = os.path.dirname(__file__), trace  # noqa: PTH120  # pathlib takes time to import
+    while rest is not None and rest.tb_frame.f_code.co_filename.startswith(own):
+        rest = rest.tb_next
+    return trace if rest is None else rest
 
 
 def encodable(text: str) -> str:

@@ -1,0 +1,42 @@
+"""How much of an attempt's log is stored, and in what portions."""
+
+from dataclasses import dataclass
+
+from .log_record import HEADER, LOSS_BYTES
+
+MAX_BYTES = 64 << 20
+SEGMENT_BYTES = 256 << 10
+LEAST_BYTES = 8192
+SEGMENTS = 8
+CHARACTER_BYTES = 4
+"""What a character takes in UTF-8, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogBounds:
+    """At most `max_bytes` are stored: the first half, and the latest half of what comes after it.
+
+    Records and their headers count. Whole segments of the latest half are dropped, each of
+    `segment_bytes` at most (less than asked for if `max_bytes` is small).
+
+    Raises:
+        ValueError: `max_bytes` is less than LEAST_BYTES.
+    """
+
+    max_bytes: int = MAX_BYTES
+    segment_bytes: int = SEGMENT_BYTES
+
+    def __post_init__(self) -> None:
+        if self.max_bytes < LEAST_BYTES:
+            raise ValueError(f"a log needs room for at least {LEAST_BYTES} bytes")
+        fitting = min(self.segment_bytes, self.max_bytes // SEGMENTS)
+        object.__setattr__(self, "segment_bytes", fitting)
+
+    @property
+    def half(self) -> int:
+        return self.max_bytes // 2
+
+    def fitting_characters(self, text: str) -> int:
+        """How much of a text fits into one segment, wherever it is cut."""
+        room = self.segment_bytes - LOSS_BYTES - HEADER.size
+        return room if text.isascii() else room // CHARACTER_BYTES

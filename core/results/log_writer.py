@@ -1,0 +1,136 @@
+"""Writes the log of one attempt, within its bounds and past the faults of the store."""
+
+from collections import deque
+from collections.abc import Callable
+
+from ..execution.log import LogPiece, LogStream
+from .blobs import Blobs
+from .log_bounds import LogBounds
+from .log_position import LogPosition
+from .log_record import LogRecord, Loss, Tally
+from .log_segment import LogSegment
+from .log_stretch import cut_torn_record, stretches
+
+
+class LogWriter:
+    """Goes on where the stored log ends. For one thread at a time.
+
+    No fault of the store is an exception: what cannot be stored is counted, `tell` is given the
+    reason, and the next piece is tried again. Once that works, `tell` is given None, and the log
+    says how much is missing and why.
+    """
+
+    def __init__(
+        self, blobs: Blobs, folder: str, bounds: LogBounds, tell: Callable[[str | None], None]
+    ) -> None:
+        self.loss: Loss | None = None
+        """What could not be stored, as long as the log does not say so itself."""
+        self._blobs = blobs
+        self._folder = folder
+        self._bounds = bounds
+        self._tell = tell
+        self._segment: LogSegment | None = None
+        self._tail: deque[tuple[str, int]] = deque()
+        """Names and sizes of the segments of the latest half, without the one that is written."""
+        self._tally = Tally(self._end_of_stored())
+        self._at = 0
+
+    def append(self, stream: LogStream, text: str, at: int) -> LogPiece:
+        """Adds text; `at` in epoch ms. Half a surrogate pair becomes a question mark.
+
+        When this returns, the text is stored or counted as lost.
+        """
+        offset = self._tally.characters
+        try:
+            records = self._records(stream, text, at)
+        except UnicodeEncodeError:
+            text = text.encode("utf-8", "replace").decode()
+            records = self._records(stream, text, at)
+        for record in records:
+            self._write(record)
+        return LogPiece(offset, stream, text, at)
+
+    def close(self) -> None:
+        """Ends the log; what is missing at its end is told there, or remains in `loss`."""
+        try:
+            if self.loss is not None:
+                self._store(b"")
+            self._end_segment()
+        except OSError as error:
+            self._lose(0, error)
+
+    def _records(self, stream: LogStream, text: str, at: int) -> list[LogRecord]:
+        most = self._bounds.fitting_characters(text)
+        parts = (text[start : start + most] for start in range(0, len(text), most))
+        return [LogRecord.of(stream, part, at) for part in parts]
+
+    def _write(self, record: LogRecord) -> None:
+        self._at = record.at
+        try:
+            self._store(record.encoded())
+        except OSError as error:
+            self._lose(record.characters, error)
+        else:
+            self._tell(None)
+        self._tally.count(record)
+
+    def _store(self, data: bytes) -> None:
+        segment = self._segment
+        if segment is None or segment.size + len(data) > self._bounds.segment_bytes:
+            segment = self._next_segment()
+        if self.loss is None:
+            segment.append(data)
+            return
+        # Together, so that nothing is left of it if it fails.
+        record = self.loss.record(self._at)
+        segment.append(record.encoded() + data)
+        self._tally.count(record)
+        self.loss = None
+
+    def _lose(self, characters: int, error: OSError) -> None:
+        if self._segment is not None:
+            self._segment.undo()
+            self._end_segment()
+        before = self.loss.characters if self.loss else 0
+        self.loss = Loss(before + characters, error.strerror or str(error))
+        self._tell(self.loss.reason)
+
+    def _next_segment(self) -> LogSegment:
+        self._end_segment()
+        start = self._tally.position
+        if self._is_in_tail(start):
+            self._make_room()
+        self._segment = LogSegment(self._blobs, self._folder, start)
+        return self._segment
+
+    def _end_segment(self) -> None:
+        segment, self._segment = self._segment, None
+        if segment is None:
+            return
+        if segment.size and self._is_in_tail(segment.start):
+            self._tail.append((segment.name, segment.size))
+        segment.close()
+
+    def _make_room(self) -> None:
+        """For one segment more in the latest half."""
+        most = self._bounds.half - self._bounds.segment_bytes
+        while self._tail and sum(size for _, size in self._tail) > most:
+            self._blobs.remove(self._tail[0][0])
+            self._tail.popleft()
+
+    def _is_in_tail(self, start: LogPosition) -> bool:
+        return start.records + self._bounds.segment_bytes > self._bounds.half
+
+    def _end_of_stored(self) -> LogPosition:
+        end = LogPosition()
+        try:
+            cut_torn_record(self._blobs, self._folder)
+            for stretch in stretches(self._blobs, self._folder):
+                end = stretch.end
+                if stretch.blob is not None and self._is_in_tail(stretch.start):
+                    size = stretch.end.records - stretch.start.records
+                    self._tail.append((stretch.blob, size))
+        except OSError as error:
+            # Nearly always there is no earlier log that this one would have to go on from.
+            self._tell(error.strerror or str(error))
+        return end

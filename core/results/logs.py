@@ -1,0 +1,138 @@
+"""The logs of all attempts: written, read while they are, and removed with their execution."""
+
+import logging
+from collections.abc import Collection, Iterator
+from contextlib import closing
+from threading import Lock
+
+from ..execution.log import LogSlice, LogStream
+from .blobs import Blobs, blob_name
+from .log_bounds import MAX_BYTES, SEGMENT_BYTES, LogBounds
+from .log_position import STREAMS
+from .log_writer import LogWriter
+from .stored_log import StoredLog
+
+logger = logging.getLogger("runcast.logs")
+
+ROOT = "logs"
+
+
+class LogStore:
+    """One log for each attempt of a stage, in segments `logs/<execution>/<stage>/<attempt>/…`.
+
+    At most `max_bytes` of each are stored (`LogBounds`). What is left out between its beginning and
+    its end, and what could not be stored, is a SYSTEM piece on reading.
+
+    Offsets, limits and totals are characters of all streams; attempts are numbered from 1. Reading
+    costs what the segments cost in which it is done. Everything waits for the disk or the network:
+    call it in a thread.
+
+    Raises:
+        ValueError: an id is none that a blob's name may contain, or a number is negative.
+        OSError: a log cannot be read. Writing never raises; see `problem`.
+    """
+
+    def __init__(
+        self, blobs: Blobs, max_bytes: int = MAX_BYTES, segment_bytes: int = SEGMENT_BYTES
+    ) -> None:
+        self.problem: str | None = None
+        """Why a log could not be written; None again once one was written."""
+        self._blobs = blobs
+        self._bounds = LogBounds(max_bytes, segment_bytes)
+        self._lock = Lock()
+
+    # Writing
+
+    def open(self, execution_id: str, stage_id: str, attempt: int) -> LogWriter:
+        """A writer for an attempt. It goes on where the log ends, if there is one."""
+        folder = _folder(execution_id, stage_id, attempt)
+        return LogWriter(self._blobs, folder, self._bounds, self._tell)
+
+    def recover(self, execution_id: str, stage_id: str, attempt: int, words: str, at: int) -> None:
+        """Ends the log of a process that was killed, with these words as a SYSTEM piece."""
+        with closing(self.open(execution_id, stage_id, attempt)) as writer:
+            writer.append(LogStream.SYSTEM, words, at)
+
+    def remove(self, execution_id: str) -> None:
+        """Removes the logs of an execution, if there are any."""
+        self._blobs.remove(blob_name(ROOT, execution_id))
+
+    def copy(self, execution_id: str, other_id: str, stage_id: str) -> None:
+        """Gives another execution the logs of a stage."""
+        folder, other = blob_name(ROOT, execution_id, stage_id), blob_name(ROOT, other_id, stage_id)
+        for name, _ in self._blobs.list(folder):
+            self._blobs.put(f"{other}/{name.removeprefix(f'{folder}/')}", self._blobs.read(name))
+
+    # Reading
+
+    def attempts(self, execution_id: str, stage_id: str) -> list[int]:
+        """The attempts of a stage that have a log."""
+        folder = blob_name(ROOT, execution_id, stage_id)
+        below = (name.removeprefix(f"{folder}/") for name, _ in self._blobs.list(folder))
+        found = {name.split("/")[0] for name in below}
+        return sorted(int(attempt) for attempt in found if attempt.isdecimal())
+
+    def read(
+        self,
+        execution_id: str,
+        stage_id: str,
+        attempt: int,
+        offset: int,
+        limit: int,
+        streams: Collection[LogStream] = STREAMS,
+    ) -> LogSlice:
+        """What these streams say in the `limit` characters from `offset` on.
+
+        What is left out does not count for the limit, and what is said of it is never cut.
+        """
+        return self._log(execution_id, stage_id, attempt).read(offset, limit, streams)
+
+    def read_output(
+        self, execution_id: str, stage_id: str, attempt: int, offset: int, limit: int
+    ) -> tuple[str, int, int]:
+        """Stdout alone, in characters of its own: the text, the next offset and the total."""
+        return self._log(execution_id, stage_id, attempt).read_output(offset, limit)
+
+    def read_bytes(
+        self,
+        execution_id: str,
+        stage_id: str,
+        attempt: int,
+        start: int = 0,
+        end: int | None = None,
+        streams: Collection[LogStream] = STREAMS,
+    ) -> Iterator[bytes]:
+        """The bytes from `start` up to `end` of all that these streams say, in UTF-8.
+
+        Raises:
+            FileNotFoundError: a part of it was dropped meanwhile: the log is too long, and still
+                written.
+        """
+        return self._log(execution_id, stage_id, attempt).read_bytes(start, end, streams)
+
+    def size_bytes(
+        self,
+        execution_id: str,
+        stage_id: str,
+        attempt: int,
+        streams: Collection[LogStream] = STREAMS,
+    ) -> int:
+        """The length of all that `read_bytes` gives."""
+        return self._log(execution_id, stage_id, attempt).size_bytes(streams)
+
+    def _log(self, execution_id: str, stage_id: str, attempt: int) -> StoredLog:
+        return StoredLog(self._blobs, _folder(execution_id, stage_id, attempt))
+
+    def _tell(self, problem: str | None) -> None:
+        if problem == self.problem:
+            return
+        with self._lock:
+            before, self.problem = self.problem, problem
+        if problem is None:
+            logger.info("logs are written again")
+        elif before is None:
+            logger.warning("logs are not written: %s", problem)
+
+
+def _folder(execution_id: str, stage_id: str, attempt: int) -> str:
+    return blob_name(ROOT, execution_id, stage_id, str(attempt))
