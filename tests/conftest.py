@@ -6,7 +6,12 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from server_process import ServerProcess, serving
+
+# How long an example takes says nothing on a machine that does other things, too.
+settings.register_profile("runcast", settings.default, deadline=None)
+settings.load_profile("runcast")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
