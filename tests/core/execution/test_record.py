@@ -82,6 +82,15 @@ def test_a_large_value_is_dropped() -> None:
     assert (execution.stages[0].value, execution.output) == (fits, None)
 
 
+def test_that_a_value_was_dropped_is_not_forgotten() -> None:
+    """However often the rest is kept, and a value that never was is not dropped."""
+    large = with_first_stage(value="x" * KEPT_VALUE_BYTES)
+    once = kept(large)
+    again = kept(load(dump(once)))
+    assert [one.stages[0].value_dropped for one in (large, once, again)] == [False, True, True]
+    assert not kept(with_first_stage(value=None)).stages[0].value_dropped
+
+
 def test_a_value_that_is_no_json_is_dropped() -> None:
     """One that is nested too deeply, refers to itself, is too long a number, or anything else."""
     deep: list[Any] = []

@@ -1,7 +1,7 @@
 """Pages over what is live and what is kept."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -77,11 +77,12 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HistoryFile]:
     file.close()
 
 
-def keep(file: HistoryFile, many: Iterable[Execution]) -> None:
-    """These, and nothing else."""
+def keep(file: HistoryFile, many: Collection[Execution]) -> None:
+    """These, and nothing else; each was written when it was started, too."""
     file.settle(())
     while file.prune(0, 10**9):
         pass
+    file.write([replace(one, status=Status.QUEUED, ended_at=None) for one in many])
     file.write(list(many))
 
 

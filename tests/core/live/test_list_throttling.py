@@ -99,6 +99,22 @@ async def test_what_comes_and_ends_goes_before_mere_progress(clock: VirtualClock
     assert {one.kind for one in others} == {"UPDATED"}
 
 
+async def test_what_leaves_goes_before_mere_progress(clock: VirtualClock) -> None:
+    """When its retention is over, too: a reader is not shown for long what is not there."""
+    async with managing(clock) as manager:
+        gone = await running(manager)
+        ids = [await running(manager) for _ in range(1000)]
+        end(manager, gone)
+        async with reading(manager) as reader:
+            change(manager, *ids)
+            assert len(await reader.read()) == BURST
+            clock.advance(RETENTION)
+            manager.sweep()
+            first, *others = await reader.read()
+    assert first.execution and (first.kind, first.execution.id) == ("LEFT", gone)
+    assert {one.kind for one in others} == {"UPDATED"}
+
+
 async def test_a_reader_that_is_interrupted_gets_the_rest_at_once(clock: VirtualClock) -> None:
     """A server that stops does not wait for rounds."""
     async with managing(clock) as manager:

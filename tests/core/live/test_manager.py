@@ -28,7 +28,7 @@ from runcast.core.execution.events import (
     StageStarted,
     Submitted,
 )
-from runcast.core.execution.model import EndReason, Execution, StageStatus, Status
+from runcast.core.execution.model import EndReason, Execution, StageStatus, Status, Usage
 from runcast.core.live.listing import ExecutionsChange
 from runcast.core.live.manager import RETENTION_SECONDS, ExecutionManager
 from runcast.core.running.executor import PipelineExecutor
@@ -115,15 +115,32 @@ async def test_no_start_is_acknowledged_before_it_is_on_every_disk(
         await turns()
         [execution] = manager.list()
         starts.append(asyncio.create_task(manager.retry(execution, PIPELINE)))
+        manager.apply(Began(execution.id, 1))
         for disk in disks:
             await turns()
             assert not any(start.done() for start in starts)
             disk.written.set()
         first, second, retry = await asyncio.gather(*starts)
-        assert first.execution.id == second.execution.id == execution.id
+        assert first.execution == second.execution == manager.get(execution.id)
         assert (first.existing, second.existing, retry.existing) == (False, True, False)
         ids = sorted([execution.id, execution.id, retry.execution.id])
         assert [sorted(disk.asked) for disk in disks] == [ids] * 3
+
+
+async def test_a_start_that_has_left_before_it_is_on_disk_is_acknowledged_too(
+    engine: ScriptedEngine, clock: VirtualClock
+) -> None:
+    """As it was when it began: with no retention nothing else is there to be told."""
+    disk = Disk()
+    async with ExecutionManager(engine, clock, retention=0, followers=[disk]) as manager:
+        starting = asyncio.create_task(manager.start(a_request(), PIPELINE))
+        await turns()
+        [execution] = manager.list()
+        manager.apply(end(execution.id, Status.FAILED))
+        await turns()
+        assert manager.list() == []
+        disk.written.set()
+        assert (await starting).execution == execution
 
 
 async def test_what_is_to_be_kept_is_noted_at_once(
@@ -198,6 +215,28 @@ async def test_what_was_not_kept_cannot_be_taken_over(manager: ExecutionManager)
         await manager.retry(old.with_stage(0, done), PIPELINE, "two")
 
 
+async def test_what_is_taken_over_was_paid_for_once(manager: ExecutionManager) -> None:
+    """A skipped stage is taken over as well; what a completed one has used counts there only."""
+    old = await start(manager)
+    used = replace(old.stages[0], status=StageStatus.COMPLETED, value=1, usage=Usage(5, 6, 0.5))
+    completed = (await manager.retry(old.with_stage(0, used), PIPELINE, "two")).execution
+    assert completed.stages[0] == replace(used, usage=Usage())
+    assert completed.usage == Usage()
+    skipped = replace(old.stages[0], status=StageStatus.SKIPPED, skip_reason="no need")
+    again = (await manager.retry(old.with_stage(0, skipped), PIPELINE, "two")).execution
+    assert again.stages == (skipped, old.stages[1])
+
+
+@pytest.mark.parametrize("reason", ["ä" * 500, "x" * 1000, "", None])
+async def test_a_reason_is_told_as_it_was_given(
+    manager: ExecutionManager, reason: str | None
+) -> None:
+    """Up to 1000 bytes."""
+    started = await start(manager)
+    cancelled = await manager.cancel(started.id, reason)
+    assert cancelled.cancellation is not None and cancelled.cancellation.reason == reason
+
+
 async def test_apply_counts_and_refuses(manager: ExecutionManager) -> None:
     """A refused event changes nothing, not even the sequence."""
     execution = await start(manager)
@@ -257,6 +296,21 @@ async def test_ended_executions_leave_when_the_retention_is_over(
     assert clock.sleepers == 0
 
 
+async def test_all_that_is_due_leaves_in_one_sweep(
+    engine: ScriptedEngine, clock: VirtualClock
+) -> None:
+    """And what is not due stays."""
+    async with ExecutionManager(engine, clock, retention=10) as manager:
+        ids = [(await start(manager)).id for _ in range(5)]
+        for id in ids[:3]:
+            manager.apply(end(id, Status.FAILED))
+        clock.advance(5)
+        manager.apply(end(ids[3], Status.FAILED))
+        clock.advance(5)
+        manager.sweep()
+        assert [one.id for one in manager.list()] == [ids[4], ids[3]]
+
+
 async def test_the_sweeper_outlives_a_sweep_by_hand(
     engine: ScriptedEngine, clock: VirtualClock
 ) -> None:
@@ -314,6 +368,28 @@ async def test_closing_interrupts_every_watch_and_refuses_every_start(
     assert engine.graces == [7]
     with pytest.raises(Unavailable):
         await start(manager)
+
+
+async def test_readers_end_though_the_engine_fails_to(
+    manager: ExecutionManager, engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody waits for what cannot come any more."""
+
+    async def fail(grace: float) -> None:
+        raise LookupError("a bug")
+
+    streams = [manager.watch((await start(manager)).id), manager.watch_list()]
+    for stream in streams:
+        await anext(stream)
+    with monkeypatch.context() as patch:
+        patch.setattr(engine, "close", fail)
+        with pytest.raises(LookupError):
+            await manager.close(grace=0)
+    async with asyncio.timeout(30):
+        for stream in streams:
+            with pytest.raises(Stopping):
+                while await anext(stream):
+                    pass
 
 
 async def test_200_executions_at_once_with_three_readers_each(clock: VirtualClock) -> None:
@@ -402,6 +478,23 @@ async def test_a_reader_that_does_not_read_is_told_what_it_lost(
         await engine.say(end(id))
         assert [one.execution.sequence async for one in slow] == [104]
         await quick.aclose()
+
+
+@pytest.mark.parametrize("limit", [1, 3, None])
+async def test_a_reader_may_say_how_much_waits_for_it(
+    manager: ExecutionManager, engine: ScriptedEngine, limit: int | None
+) -> None:
+    """Beyond that it gets a RESET with the latest state, and goes on from there."""
+    id = (await start(manager)).id
+    stream = manager.watch(id, limit=limit)
+    await anext(stream)
+    await engine.say(Began(id, 1), StageStarted(id, 1, 0), StageOutput(id, 1, 0, "x"))
+    await engine.say(StageOutput(id, 1, 0, "y"), end(id))
+    told = [(change.kind, change.missed, change.execution.sequence) async for change in stream]
+    if limit is None:
+        assert [sequence for _, _, sequence in told] == [2, 3, 4, 5, 6]
+    else:
+        assert told == [("RESET", 5, 6)]
 
 
 async def test_cursors_lead_back(manager: ExecutionManager) -> None:

@@ -1,5 +1,6 @@
 """What may be asked to be started."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -78,12 +79,30 @@ def test_what_is_off_is_refused_by_its_path(values: dict[str, Any], path: str) -
 
 def test_what_is_at_the_bounds_is_accepted() -> None:
     """Also a label without a value."""
-    labels = [(str(n), "") for n in range(MAX_LABELS)]
+    labels = [(str(n), "") for n in range(MAX_LABELS - 1)]
+    labels.append(("k" * MAX_LABEL_CHARACTERS, "v" * MAX_LABEL_CHARACTERS))
     request = a_request(
         labels=labels, timeout_ms=LONGEST_TIMEOUT_MS, idempotency_key="k" * MAX_KEY_CHARACTERS
     )
     assert request.labels == tuple(labels)
     assert request.options.timeout_ms == LONGEST_TIMEOUT_MS
+
+
+def test_whatever_is_asked_for_makes_another_request() -> None:
+    """The same key with another one of these is a conflict, and starts nothing."""
+    one = a_request(labels=[("a", "1")], timeout_ms=1, execution_mode="cli", cli_tool="claude")
+    others = [
+        replace(one, pipeline_id="other"),
+        replace(one, input="other"),
+        replace(one, labels=(("a", "2"),)),
+        replace(one, labels=()),
+        replace(one, options=replace(one.options, timeout_ms=2)),
+        replace(one, options=replace(one.options, execution_mode="api")),
+        replace(one, options=replace(one.options, cli_tool="aider")),
+        replace(one, retry_of="exec_1"),
+    ]
+    assert len({one.digest(), *(other.digest() for other in others)}) == 1 + len(others)
+    assert replace(one, idempotency_key="k").digest() == one.digest()
 
 
 ONES = st.fixed_dictionaries(

@@ -136,6 +136,54 @@ async def test_a_pipeline_can_continue_on_error(clock: VirtualClock) -> None:
     assert (after.status, after.end_reason) == (Status.FAILED, EndReason.STAGE_ERROR)
 
 
+DONE = {"earlyExit": {"condition": {"path": "done", "equals": True}}}
+NAMES = {"earlyExit": {"condition": {"path": "done", "equals": True}, "returnStage": "two"}}
+
+
+@pytest.mark.parametrize(("conditions", "said"), [(DONE, "one"), (NAMES, "two")])
+async def test_an_early_exit_leaves_out_the_rest(
+    clock: VirtualClock, conditions: dict[str, Any], said: str
+) -> None:
+    """The value of the stage is the result; that is said to come from it, or from another one."""
+
+    async def is_done(call: StageCall[Any]) -> object:
+        return {"done": True}
+
+    pipeline = a_pipeline("one", "two", conditions=conditions)
+    course = Course(pipeline, clock, one=is_done)
+    after = await course.run()
+    assert (after.status, after.end_reason) == (Status.COMPLETED, EndReason.EARLY_EXIT)
+    assert (after.output, after.return_stage) == ({"done": True}, said)
+    assert course.stages == ["COMPLETED", "PENDING"]
+
+
+@pytest.mark.parametrize("value", [{"done": False}, {"one": {"done": True}}, "done"])
+async def test_without_its_condition_there_is_no_early_exit(
+    clock: VirtualClock, value: object
+) -> None:
+    """Only the stage's own value counts."""
+
+    async def say(call: StageCall[Any]) -> object:
+        return value
+
+    course = Course(a_pipeline("one", "two", conditions=DONE), clock, one=say, two=say)
+    after = await course.run()
+    assert (after.end_reason, after.return_stage) == (EndReason.FINISHED, None)
+    assert course.stages == ["COMPLETED", "COMPLETED"]
+
+
+async def test_a_pipeline_can_do_without_early_exits(clock: VirtualClock) -> None:
+    """Whatever its stages say."""
+
+    async def is_done(call: StageCall[Any]) -> object:
+        return {"done": True}
+
+    pipeline = a_pipeline("one", "two", settings={"enableEarlyExit": False}, conditions=DONE)
+    course = Course(pipeline, clock, one=is_done)
+    assert (await course.run()).end_reason is EndReason.FINISHED
+    assert course.stages == ["COMPLETED", "COMPLETED"]
+
+
 async def test_attempts_are_repeated_after_a_growing_pause(clock: VirtualClock) -> None:
     """retryDelayMs, doubled each time; what the failed attempt put out is gone."""
     pipeline = a_pipeline("one", retryCount=2, retryDelayMs=1000)
