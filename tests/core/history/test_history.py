@@ -10,7 +10,13 @@ from typing import Any
 
 import pytest
 from patience import until
-from runcast.core.execution.events import Began, CancelRequested, Event, StageStarted
+from runcast.core.execution.events import (
+    Began,
+    CancelRequested,
+    Event,
+    StageOutput,
+    StageStarted,
+)
 from runcast.core.execution.filter import ExecutionFilter
 from runcast.core.execution.model import EndReason, Execution, Failure, StageStatus, Status
 from runcast.core.execution.page import PageRequest
@@ -146,6 +152,18 @@ async def test_what_is_live_counts_in_place_of_what_is_kept(
         running = ExecutionFilter(status=frozenset({Status.RUNNING}))
         found = await history.merged_page(live, running, request=PageRequest(first=1))
         assert ([one for _, one in found.page.items], found.total) == ([live[0]], 1)
+
+
+async def test_what_is_live_counts_in_place_of_what_waits(
+    tmp_path: Path, clock: VirtualClock
+) -> None:
+    """Output is not noted: what was noted last is older than what is live."""
+    running = after(an_execution("exec_1"), Began("exec_1", 1), StageStarted("exec_1", 2, 0))
+    talking = after(running, StageOutput("exec_1", 3, 0, "so far"))
+    async with History(tmp_path, clock) as history:
+        history.note(running)
+        found = await history.merged_page([talking])
+        assert [one for _, one in found.page.items] == [talking]
 
 
 async def test_what_a_crash_left_open_is_ended(tmp_path: Path, clock: VirtualClock) -> None:
