@@ -15,7 +15,7 @@ from gql.transport.aiohttp_websockets import AIOHTTPWebsocketsTransport
 from gql.transport.exceptions import TransportQueryError
 from gql.transport.httpx import HTTPXAsyncTransport
 from gql.transport.websockets import WebsocketsTransport
-from server_process import ServerProcess
+from server_process import ENDS_SOON, ServerProcess
 from subscriptions import check_progress
 
 Connect: TypeAlias = Callable[[ServerProcess], Any]
@@ -147,7 +147,7 @@ async def reconnecting(server: ServerProcess, name: str) -> AsyncIterator[AsyncC
 @pytest.mark.parametrize("name", TRANSPORTS)
 async def test_restart(serve: Callable[..., ServerProcess], name: str) -> None:
     """One session lives through it; what it followed ends with the first server, complete."""
-    first = serve("--grace", "1")
+    first = serve("--grace", "1", hurry=ENDS_SOON)
     async with reconnecting(first, name) as session:
         id = await started(session, "waiting")
         following = asyncio.create_task(followed(session, id)) if name in SOCKETS else None

@@ -16,7 +16,7 @@ import pytest
 from deadlines import eventually
 from doors import Door, GraphQLDoor, Refused, RestDoor, Row
 from model_server import ModelServer, Reply
-from server_process import ServerProcess, all_gone, serving
+from server_process import ENDS_SOON, ServerProcess, all_gone, serving
 from websockets.sync.client import ClientConnection, connect
 
 Serve: TypeAlias = Callable[..., ServerProcess]
@@ -489,7 +489,7 @@ def test_b19_a_result_that_cannot_be_saved_is_a_result_all_the_same(tmp_path: Pa
 
 def test_b20_stopping_the_server_stops_what_runs_and_remembers_it(tmp_path: Path) -> None:
     """No process is left, and the run is in the history, with what became of it."""
-    with serving(tmp_path, "--grace", "1") as server:
+    with serving(tmp_path, "--grace", "1", hurry=ENDS_SOON) as server:
         id = start(server, "shell")
         eventually(lambda: detail(server, id)["stages"][1].get("output"))
         processes = server.children()
@@ -509,7 +509,7 @@ async def test_b21_what_may_pass_is_tried_again(tmp_path: Path, serve: Serve) ->
         "model": {"providerID": "anthropic", "modelID": "claude-haiku-4-5"},
         "prompt": {"template": "{{prompt}}"},
     }
-    tries = asks | {"retryCount": 4, "retryDelayMs": 10, "timeoutMs": 4000}
+    tries = asks | {"retryCount": 4, "retryDelayMs": 10, "timeoutMs": 2500}
     (tmp_path / "pipelines").mkdir()
     for id, stage in (("asks", asks), ("tries", tries)):
         (tmp_path / "pipelines" / f"{id}.json").write_text(json.dumps(pipeline(id, stage)))

@@ -87,7 +87,7 @@ def test_unknown_status(door: Door) -> None:
 
 def test_leaves_after_retention(opening: Opening, tmp_path: Path) -> None:
     """After the retention an execution is gone from the lists; by its id the history has it."""
-    with open_door(opening, tmp_path, "--retention", "1") as door:
+    with open_door(opening, tmp_path, "--retention", "0.3") as door:
         stays, goes = door.start("waiting", "stays"), door.start("echo", "goes")
         eventually(lambda: ids(door.list()) == [stays])
         historic = door.detail(goes)
@@ -98,7 +98,7 @@ def test_leaves_after_retention(opening: Opening, tmp_path: Path) -> None:
 
 def test_leaves_the_history(opening: Opening, tmp_path: Path) -> None:
     """What the history no longer holds either is unknown by its id."""
-    with open_door(opening, tmp_path, "--retention", "1", "--history-max", "1") as door:
+    with open_door(opening, tmp_path, "--retention", "0.3", "--history-max", "1") as door:
         first = door.start("echo", "first")
         eventually(lambda: not door.running())
         door.start("echo", "second")

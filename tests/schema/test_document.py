@@ -3,7 +3,7 @@
 import pytest
 from graphql import get_introspection_query
 from runcast.schema.build import build_schema
-from runcast.schema.document import Documents, RequestError
+from runcast.schema.document import CACHED_TOKENS, Documents, RequestError
 from runcast.schema.limits import Limits
 
 TWO = "query a { server { engine } } query b { pipelines { id } }"
@@ -128,12 +128,16 @@ def test_suggestions(documents: Documents) -> None:
         documents.read("{ executionz { id } }")
 
 
-def test_the_cache_is_bounded(documents: Documents) -> None:
+@pytest.mark.parametrize(
+    ("tokens", "number"),
+    [(500, 100), pytest.param(CACHED_TOKENS, 8000, marks=pytest.mark.campaign)],
+)
+def test_the_cache_is_bounded(monkeypatch: pytest.MonkeyPatch, tokens: int, number: int) -> None:
     """However many documents come, what is kept stays within its bound, and the latest is there."""
-    for number in range(8000):
-        documents.read(f"query q{number} {{ server {{ engine version }} }}")
-    assert documents._valid.currsize <= documents._valid.maxsize
-    assert documents.read("query q7999 { server { engine version } }").document in set(
-        documents._valid.values()
-    )
-    assert len(documents._valid) < 8000
+    monkeypatch.setattr("runcast.schema.document.CACHED_TOKENS", tokens)
+    documents = Documents(build_schema()._schema, Limits(), introspection=True)
+    for n in range(number):
+        latest = documents.read(f"query q{n} {{ server {{ engine version }} }}").document
+    assert 0 < documents._valid.currsize <= documents._valid.maxsize == tokens
+    assert latest in set(documents._valid.values())
+    assert len(documents._valid) < number

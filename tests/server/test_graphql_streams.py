@@ -11,7 +11,7 @@ import pytest
 from deadlines import eventually
 from doors import GraphQLDoor
 from runcast.server.graphql.streams import EventFraming, MultipartFraming, once
-from server_process import ServerProcess
+from server_process import ENDS_SOON, ServerProcess
 
 EVENTS = "text/event-stream"
 MULTIPART = 'multipart/mixed;boundary="graphql";subscriptionSpec="1.0",application/json'
@@ -134,7 +134,7 @@ def test_a_server_that_stops_ends_its_streams(
     serve: Callable[..., ServerProcess], accept: str
 ) -> None:
     """They end as they should, with the end of the execution in them."""
-    server = serve()
+    server = serve(hurry=ENDS_SOON)
     id = GraphQLDoor(server.client).start("waiting")
     text = ""
     with streaming(server, accept, PROGRESS, id=id) as response:

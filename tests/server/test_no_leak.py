@@ -13,7 +13,6 @@ from server_process import ServerProcess, serving
 from subscriptions import STATE, check_progress, connected, until, whole
 
 PIPELINES = ("echo", "several-v1", "failing", *["gate"] * 8)
-ROUNDS = 20
 EXECUTOR_THREADS = min(32, (os.cpu_count() or 1) + 4)
 """asyncio's default executor starts a thread at a time, up to this many."""
 STATUS = "{ executions { id } server { subscribers running queued } }"
@@ -78,11 +77,12 @@ def settle(server: ServerProcess) -> bool:
     return state == {"executions": [], "server": {"subscribers": 0, "running": 0, "queued": 0}}
 
 
-async def test_nothing_grows(forgetful: ServerProcess) -> None:
-    """Threads, open files, children and readers are as many after 240 executions as before."""
+@pytest.mark.parametrize("rounds", [8, pytest.param(60, marks=pytest.mark.campaign)])
+async def test_nothing_grows(forgetful: ServerProcess, rounds: int) -> None:
+    """Threads, open files, children and readers are as many after many executions as before."""
     await work(forgetful, 3)
     eventually(lambda: settle(forgetful))
     before = Size.of(forgetful)
-    await work(forgetful, ROUNDS)
+    await work(forgetful, rounds)
     eventually(lambda: settle(forgetful))
     eventually(lambda: Size.of(forgetful).within(before))

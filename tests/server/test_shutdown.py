@@ -13,7 +13,7 @@ import pytest
 from deadlines import eventually
 from doors import GraphQLDoor
 from runcast.server.graphql.socket import PROTOCOL
-from server_process import ServerProcess, all_gone
+from server_process import ENDS_SOON, ServerProcess, all_gone
 from subscriptions import check_progress, connected, until_begun, whole
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
@@ -23,10 +23,20 @@ PIPELINES = ("shell", "stubborn", "blocking", "waiting")
 IN_TIME = 10.0
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
-async def test_told_to_stop(serve: Callable[..., ServerProcess], number: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    ("number", "hurry"),
+    [
+        (signal.SIGTERM, None),
+        (signal.SIGINT, ENDS_SOON),
+        pytest.param(signal.SIGINT, None, marks=pytest.mark.campaign),
+    ],
+    ids=["SIGTERM", "SIGINT, soon", "SIGINT"],
+)
+async def test_told_to_stop(
+    serve: Callable[..., ServerProcess], number: signal.Signals, hurry: dict[str, float] | None
+) -> None:
     """It ends what runs, tells every reader, leaves no process, and is gone within 10 s."""
-    server = serve("--grace", "1")
+    server = serve("--grace", "1", hurry=hurry)
     door = GraphQLDoor(server.client)
     ids = [door.start(pipeline, "hello") for pipeline in PIPELINES]
     async with AsyncExitStack() as sockets:
@@ -126,4 +136,4 @@ def _refuses(server: ServerProcess) -> bool:
 
 
 def _is_worker(child: psutil.Process) -> bool:
-    return any(part.endswith("worker.py") for part in child.cmdline())
+    return any(part.endswith(".worker") for part in child.cmdline())

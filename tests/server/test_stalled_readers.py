@@ -3,27 +3,45 @@
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 from doors import GraphQLDoor
 from patience import until
-from server_process import ServerProcess
+from runcast.server.connections import ReaderDeadline
+from server_process import ServerProcess, serving
 from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
 PROTOCOL = Subprotocol("graphql-transport-ws")
 CHARACTERS = 600_000
 TIMES = 20
+DEADLINES = [2.5, pytest.param(ReaderDeadline.stalled_seconds, marks=pytest.mark.campaign)]
 """600 kB twenty times are more than the kernel takes on behalf of a client."""
 QUERY = "query ($id: ID!) { execution(id: $id) { %s } }"
 
 
+@pytest.fixture(scope="module", params=DEADLINES)
+def deadline(request: pytest.FixtureRequest) -> float:
+    """How long a client may take nothing, in seconds."""
+    return float(request.param)
+
+
+@pytest.fixture(scope="module")
+def impatient(deadline: float, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """A server with that deadline, and as many looks at a client within it as there always are."""
+    readers = "runcast.server.connections:ReaderDeadline"
+    looks = deadline * ReaderDeadline.look_seconds / ReaderDeadline.stalled_seconds
+    hurry = {f"{readers}.stalled_seconds": deadline, f"{readers}.look_seconds": looks}
+    with serving(tmp_path_factory.mktemp("impatient"), hurry=hurry) as server:
+        yield server
+
+
 @pytest.fixture
-def id(server: ServerProcess) -> str:
+def id(impatient: ServerProcess) -> str:
     """An execution with a large input."""
-    return GraphQLDoor(server.client).start("echo", "x" * CHARACTERS)
+    return GraphQLDoor(impatient.client).start("echo", "x" * CHARACTERS)
 
 
 async def opened(server: ServerProcess) -> socket.socket:
@@ -80,8 +98,15 @@ async def taken(client: socket.socket, most: int) -> int:
     return size
 
 
-async def test_who_takes_nothing_is_cut_off(server: ServerProcess, id: str) -> None:
-    """After ten seconds, whatever it speaks; nobody else is held up."""
+def test_how_long_a_client_may_take_nothing() -> None:
+    """Ten seconds; a look comes soon enough behind them for a promise of twelve."""
+    assert ReaderDeadline.stalled_seconds == 10
+    assert ReaderDeadline.look_seconds <= 2
+
+
+async def test_who_takes_nothing_is_cut_off(impatient: ServerProcess, id: str) -> None:
+    """After the deadline, whatever it speaks; nobody else is held up."""
+    server = impatient
     async with AsyncExitStack() as stack:
         clients = [
             await stack.enter_async_context(over_http(server, id, "application/json")),
@@ -95,13 +120,15 @@ async def test_who_takes_nothing_is_cut_off(server: ServerProcess, id: str) -> N
     assert "Traceback" not in server.complained
 
 
-async def test_who_takes_a_little_now_and_then_stays(server: ServerProcess, id: str) -> None:
-    """A slow client gets all of it, although it takes longer than ten seconds."""
-    async with over_http(server, id, "application/json") as client:
+async def test_who_takes_a_little_now_and_then_stays(
+    impatient: ServerProcess, id: str, deadline: float
+) -> None:
+    """A slow client gets all of it, although it takes longer than the deadline."""
+    async with over_http(impatient, id, "application/json") as client:
         size = 0
         for _ in range(3):
             size += await taken(client, CHARACTERS * TIMES // 4)
-            await asyncio.sleep(4)
+            await asyncio.sleep(deadline * 0.4)
         size += await taken(client, CHARACTERS * TIMES)
     assert size > CHARACTERS * TIMES
 
