@@ -92,7 +92,7 @@ async def begun_and_cancelled(
 @pytest.mark.parametrize(
     ("pipeline", "within"),
     [
-        ("waiting", 1.0),
+        ("waiting", GRACE + SLACK),
         ("shell", GRACE + SLACK),
         ("stubborn", GRACE + SLACK),
         ("blocking", GRACE + SLACK),
@@ -150,9 +150,15 @@ async def test_ends_the_worker(lone_server: ServerProcess, opening: Opening) -> 
 
 
 def test_stop_is_soon(tmp_path: Path) -> None:
-    """`force` ends at once what would use its whole grace period of 60 seconds."""
+    """Who ends by itself uses nothing of a grace period of 60 seconds, and `force` ends others."""
     with serving(tmp_path, "--grace", "60") as server:
         graphql = GraphQLDoor(server.client)
+        for pipeline in ("waiting", "shell"):
+            id = graphql.start(pipeline, "stop me")
+            eventually(lambda id=id: _begun(graphql, id))
+            assert graphql.cancel(id) == "CANCELLED"
+            execution = eventually(lambda id=id: _if_ended(graphql.ask(FACTS, id=id)["execution"]))
+            assert execution["cancellation"]["forced"] is False
         id = graphql.start("stubborn", "stop me")
         eventually(lambda: _begun(graphql, id))
         assert graphql.cancel(id) == "CANCELLED"

@@ -61,10 +61,12 @@ async def test_a_limited_number_runs_and_the_rest_waits_in_order() -> None:
     gate = Gate()
     async with managed(gate, limit=2, queue=2) as manager:
         ids = [await start(manager) for _ in range(4)]
+        await until(lambda: statuses(manager).count("RUNNING") == 2)
         await turns()
         assert statuses(manager) == ["RUNNING", "RUNNING", "QUEUED", "QUEUED"]
         await manager.cancel(ids[1])
         await ended(manager, ids[1])
+        await until(lambda: statuses(manager).count("RUNNING") == 2)
         await turns()
         assert statuses(manager) == ["RUNNING", "CANCELLED", "RUNNING", "QUEUED"]
         gate.opened.set()
@@ -83,6 +85,7 @@ async def test_a_full_queue_refuses_and_changes_nothing() -> None:
         assert len(manager.list()) == 2 and len(manager._keys) == 0
         assert (await manager.cancel(waiting)).status is Status.CANCELLED
         await start(manager)
+        await until(lambda: "RUNNING" in statuses(manager))
         await turns()
         assert statuses(manager) == ["RUNNING", "CANCELLED", "QUEUED"]
 
@@ -105,6 +108,7 @@ async def test_a_pipelines_own_limit_holds_back_only_its_own() -> None:
         with pytest.raises(CapacityReached):
             await start(manager, narrow)
         await start(manager)
+        await until(lambda: statuses(manager).count("RUNNING") == 2)
         await turns()
         assert statuses(manager) == ["RUNNING", "QUEUED", "QUEUED", "RUNNING"]
         gate.opened.set()
@@ -136,7 +140,8 @@ async def test_an_end_lets_in_no_more_than_the_pipelines_own_limit(own_limit: in
     async with managed(turnstile, limit=10, queue=10) as manager:
         ids = [await start(manager, narrow) for _ in range(6)]
         for number, id in enumerate(ids):
-            await until(lambda id=id: id in turnstile.inside)  # type: ignore[misc]
+            running = min(own_limit, len(ids) - number)
+            await until(lambda running=running: len(turnstile.inside) >= running)  # type: ignore[misc]
             await turns()
             assert list(turnstile.inside) == ids[number : number + own_limit]
             turnstile.inside[id].set()
@@ -153,6 +158,7 @@ async def test_a_full_engine_lets_in_one_for_each_that_ends() -> None:
         for id in (ids[1], ids[0], ids[3]):
             turnstile.inside[id].set()
             await ended(manager, id)
+            await until(lambda: len(turnstile.inside) >= 3)
             await turns()
             assert len(turnstile.inside) == 3
         assert turnstile.entered == ids[:6]
@@ -297,7 +303,7 @@ async def test_a_long_grace_is_cut_short_when_the_server_stops(
     monkeypatch.setattr(embedded, "SHUTDOWN_GRACE_SECONDS", 0.05)
     async with managed(stopped_by_force, grace=40) as manager:
         id = await start(manager)
-        await turns()
+        await until(lambda: manager.get(id).current_stage)
         async with asyncio.timeout(20):
             await manager.close(grace=0)
         after = manager.get(id)
@@ -311,7 +317,7 @@ async def test_a_short_grace_is_not_made_longer_when_the_server_stops(
     monkeypatch.setattr(embedded, "SHUTDOWN_GRACE_SECONDS", 40)
     async with managed(stopped_by_force, grace=0) as manager:
         id = await start(manager)
-        await turns()
+        await until(lambda: manager.get(id).current_stage)
         async with asyncio.timeout(20):
             await manager.close(grace=0)
         assert manager.get(id).stages[0].status == "CANCELLED"

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
 import pytest
-from patience import turns
+from patience import until
 from runcast.core.execution.change import Change
 from runcast.core.execution.events import Began, Ended, StageRetrying, StageStarted
 from runcast.core.execution.filter import EVERYTHING, ExecutionFilter
@@ -146,7 +146,7 @@ async def test_a_list_is_told_oldest_first_and_then_followed(
     assert words([await anext(stream), await anext(stream)]) == ["ENTERED c", "UPDATED a"]
     end(manager, first)
     clock.advance(1)
-    await turns()
+    await until(lambda: first not in [one.id for one in manager.list()])
     assert words([await anext(stream)]) == ["LEFT a"]
     await stream.aclose()
     assert manager.subscribers == 0
@@ -252,7 +252,7 @@ async def test_a_departure_while_away_tells_the_list_anew(
     await reader.read()
     end(manager, id)
     clock.advance(1)
-    await turns()
+    await until(lambda: len(manager.list()) == 1)
     assert await reader.read() == ["RESET", "ENTERED b", "CAUGHT_UP"]
 
 

@@ -284,12 +284,14 @@ async def test_ended_executions_leave_when_the_retention_is_over(
     await turns()
     assert len(manager.list()) == 3
     clock.advance(0.125)
+    await until(lambda: len(manager.list()) < 3)
     await turns()
     assert [one.id for one in manager.list()] == [running.id, second.id]
     with pytest.raises(NotFound):
         manager.get(first.id)
     assert len(manager._keys) == 0
     clock.advance(100)
+    await until(lambda: len(manager.list()) < 2)
     await turns()
     assert [one.id for one in manager.list()] == [running.id]
     assert len(manager._leaving) == 0

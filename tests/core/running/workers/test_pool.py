@@ -116,12 +116,14 @@ async def test_a_fork_that_holds_the_socket_does_not_hide_that_the_worker_died(
     assert caught.value.type == "WorkerDied"
 
 
-async def test_an_idle_worker_that_has_died_is_not_handed_out(python: PythonRunner) -> None:
+async def test_an_idle_worker_that_has_died_is_not_handed_out(
+    python: PythonRunner, pool: WorkerPool
+) -> None:
     """Whoever comes next does not suffer for it."""
     first = await pid(python)
     os.kill(first, signal.SIGKILL)
-    await until(lambda: not group_of(first))
-    await asyncio.sleep(0.1)  # The loop is told of the exit by a thread or a signal.
+    # Some time after it is gone, the loop is told of its exit by a thread or a signal.
+    await until(lambda: not any(worker.usable for worker in pool._idle))
     assert await pid(python) != first
 
 
