@@ -16,6 +16,7 @@ from ..execution.model import Execution
 from ..execution.page import Order, PageRequest
 from .file import HistoryFile
 from .reader import HistoryPage
+from .record_files import RecordFiles
 from .writer import Bounds, HistoryWriter
 
 FILE_NAME = "history.db"
@@ -43,8 +44,9 @@ class History:
         *,
         max_records: int = MAX_RECORDS,
         max_age_seconds: float = MAX_AGE_SECONDS,
+        files: RecordFiles | None = None,
     ) -> None:
-        file = HistoryFile(folder / FILE_NAME, clock)
+        file = HistoryFile(folder / FILE_NAME, clock, files)
         self._clock = clock
         self._reader = file.reader
         self._writer = HistoryWriter(file, Bounds(max_records, max_age_seconds))

@@ -26,6 +26,7 @@ from ..execution.events import Ended
 from ..execution.model import EndReason, Execution, Failure, Status
 from ..execution.transition import applied
 from .reader import ROW, HistoryReader, executions_of
+from .record_files import RecordFiles
 from .table import COLUMNS, EXECUTIONS, RECORDS, TABLES, listed, record_of, row_of
 
 logger = logging.getLogger("runcast.history")
@@ -63,8 +64,9 @@ class HistoryFile:
     call begins anew. A file that is no database is moved aside, and the next call makes another.
     """
 
-    def __init__(self, path: Path, clock: Clock) -> None:
+    def __init__(self, path: Path, clock: Clock, files: RecordFiles | None = None) -> None:
         self.path = path.absolute()
+        self._files = files
         self._clock = clock
         self._writing = _engine(self.path, "rwc", "BEGIN IMMEDIATE", PRAGMAS)
         reading = _engine(self.path, "rw", "BEGIN", ["PRAGMA query_only = ON"])
@@ -82,8 +84,15 @@ class HistoryFile:
         with self._transaction() as connection:
             open_ones = ROW.where(COLUMNS.ended_at.is_(None), COLUMNS.id.not_in(listed(awaited)))
             rows = connection.execute(open_ones.limit(AT_ONCE)).all()
-            for execution in executions_of(connection, rows):
-                self._put(connection, _interrupted(execution, self._clock.now()))
+            ended = [
+                _interrupted(execution, self._clock.now())
+                for execution in executions_of(connection, rows)
+            ]
+            for execution in ended:
+                self._put(connection, execution)
+        if self._files is not None:
+            for execution in ended:
+                self._files.interrupted(execution)
         if rows:
             logger.warning("%d executions had no end in the history and were ended", len(rows))
         return len(rows) == AT_ONCE
@@ -99,7 +108,9 @@ class HistoryFile:
             removed = [_remove(connection, those) for those in (too_old, too_many)]
         if any(removed):
             self._give_back_space()
-        return AT_ONCE in removed
+        if self._files is not None:
+            self._files.forgotten([id for ids in removed for id in ids])
+        return any(len(ids) == AT_ONCE for ids in removed)
 
     def close(self) -> None:
         """The last connection to be closed also moves everything from the log into the file."""
@@ -207,11 +218,11 @@ def _interrupted(execution: Execution, now: int) -> Execution:
     return applied(end, execution)
 
 
-def _remove(connection: Connection, those: Select[str]) -> int:
+def _remove(connection: Connection, those: Select[str]) -> Sequence[str]:
     ids = connection.execute(those).scalars().all()
     for table in (RECORDS, EXECUTIONS):
         connection.execute(delete(table).where(table.c.id.in_(listed(ids))))
-    return len(ids)
+    return ids
 
 
 def _is_unreadable(error: DatabaseError) -> bool:

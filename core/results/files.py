@@ -7,6 +7,7 @@ import shutil
 import uuid
 from collections.abc import AsyncGenerator, Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -234,8 +235,9 @@ class ExecutionFiles:
     def forgotten(self, execution_ids: Collection[str]) -> None:
         """The history knows the executions no more: their logs and values go. In a thread."""
         for execution_id in execution_ids:
-            self.logs.remove(execution_id)
-            self.values.remove(execution_id)
+            with suppress(OSError):  # What is left is looked for again at the next start.
+                self.logs.remove(execution_id)
+                self.values.remove(execution_id)
 
     def interrupted(self, execution: Execution) -> None:
         """The server went away while the execution ran: its log says that it ends there."""

@@ -1,0 +1,18 @@
+"""What belongs to a record and is not in the database."""
+
+from collections.abc import Collection
+from typing import Protocol
+
+from ..execution.model import Execution
+
+
+class RecordFiles(Protocol):
+    """Logs and values: they go when their record goes. Called in a thread; waits for a disk."""
+
+    def interrupted(self, execution: Execution) -> None:
+        """The server went away while the execution ran."""
+        ...
+
+    def forgotten(self, execution_ids: Collection[str]) -> None:
+        """The records of these executions are no more."""
+        ...
