@@ -1,1 +1,1 @@
-"""The domain: executions, pipelines, the manager that holds them and the engine that runs them."""
+"""The domain: executions, pipelines, the manager that owns them and the engine that runs them."""

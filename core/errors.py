@@ -4,7 +4,7 @@
 
     RuncastError
     ├── NotFound          NOT_FOUND       no such execution, pipeline or stage
-    ├── InvalidInput      INVALID_INPUT   the caller's words are off; `path` says which
+    ├── InvalidInput      INVALID_INPUT   an argument is invalid; `path` says which
     ├── AlreadyEnded      ALREADY_ENDED   the execution has its final status
     ├── Conflict          CONFLICT        it does not fit the present state
     ├── CapacityReached   CAPACITY        a bound is reached; try again later
@@ -22,7 +22,7 @@ from typing import ClassVar
 
 
 class RuncastError(Exception):
-    """The root of the tree. `code` is None where the error is never told to a client."""
+    """The root of the tree. `code` is None for errors that clients never see."""
 
     code: ClassVar[str | None] = None
 
@@ -88,7 +88,7 @@ class IllegalMove(RuncastError):
 class StageError(RuncastError):
     """One attempt of a stage failed.
 
-    `type` names the kind of failure (an exception's class, `ExitStatus`, ...), `retryable` tells
+    `type` names the kind of failure (an exception's class, `ExitStatus`, ...), `retryable` says
     whether another attempt may help.
     """
 

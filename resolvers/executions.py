@@ -24,8 +24,8 @@ MAX_LIST = 10_000
 class ExecutionPage:
     """A page of a filtered list, how long the list is, and where to follow it from.
 
-    `counts` tells how many executions of each status the filter finds when its own conditions on
-    the status are left out: what a row of tabs shows.
+    `counts` is the number of executions of each status that match the filter without its own
+    conditions on the status: what a row of tabs shows.
     """
 
     page: Page[Execution]
@@ -36,7 +36,7 @@ class ExecutionPage:
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """What a cancel came to: the execution as it is now, and why it was refused if it was.
+    """Result of a cancel: the execution as it is now, and the error if it was refused.
 
     `accepted` is also false where nothing was asked for, in a dry run.
     """
@@ -122,11 +122,11 @@ async def start_execution(
     """A new execution, or the one that the same idempotency key has started before.
 
     Raises:
-        NotFound: no such pipeline; said before anything else is looked at.
+        NotFound: no such pipeline; checked before anything else.
         InvalidInput, Conflict, CapacityReached, Unavailable: nothing was started.
     """
     pipeline = ctx.pipelines.get(pipeline_id)
-    # Before the mode: section 2.3 of the REST contract tells which of two mistakes is said.
+    # Before the mode: section 2.3 of the REST contract says which of two errors is reported.
     text = checked_input(input)
     request = StartRequest.checked(
         pipeline.id,
@@ -177,7 +177,7 @@ async def _not_live(ctx: Context, execution_id: str, error: NotFound) -> Cancell
 async def cancel_executions(
     ctx: Context, filter: ExecutionFilter, reason: str | None = None, *, dry_run: bool = False
 ) -> list[Cancelled]:
-    """Stops everything that the filter finds and that has not ended; `dry_run` only says what."""
+    """Cancels all that match the filter and have not ended; with `dry_run` only returns them."""
     found = [one for one in ctx.manager.list(filter) if not one.status.terminal]
     if dry_run:
         return [Cancelled(one, False) for one in found]
@@ -196,7 +196,7 @@ async def follow_execution(
 ) -> AsyncGenerator[Change, None]:
     """As `watch_execution`, and also of what only the history has: one message, its end.
 
-    A client whose server was restarted so learns what has become of what it followed.
+    After a restart of the server, a client so receives the end of what it followed.
 
     Raises:
         NotFound: there is none of that id.

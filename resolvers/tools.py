@@ -19,7 +19,7 @@ MOST_CHARACTERS = 200
 
 @dataclass(frozen=True, slots=True)
 class ToolState:
-    """Whether a tool runs here; `version` is the first line that it says of itself."""
+    """Whether a tool runs here; `version` is the first line that it prints."""
 
     available: bool
     version: str | None = None
@@ -77,7 +77,7 @@ async def _answer(child: ChildProcess, said: bytearray) -> ToolState:
     except TimeoutError:
         return _missing(f"it did not answer within {ANSWER_SECONDS:g} s")
     if status != 0:
-        reason = _first_line(child.stderr) or "it said nothing"
+        reason = _first_line(child.stderr) or "it printed nothing"
         return _missing(f"it ended with exit status {status}: {reason}")
     return ToolState(True, version=_first_line(said) or None)
 

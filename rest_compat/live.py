@@ -1,4 +1,4 @@
-"""Answers that go on for as long as there is something to tell."""
+"""Responses that go on for as long as there is something to send."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Coroutine, Mapping
@@ -17,7 +17,7 @@ HEARTBEAT_SECONDS = 12.0
 class LiveResponse(Response):
     """Sends each chunk as it comes, and a heartbeat every 12 s. When the client goes, it ends.
 
-    The heartbeat keeps proxies from taking silence for death.
+    The heartbeat keeps proxies from closing a quiet connection.
     """
 
     def __init__(
@@ -44,10 +44,10 @@ class LiveResponse(Response):
             }
         )
         with suppress(ClientDisconnect):
-            await _first_of(self._tell(send), self._beat(send), _gone(receive))
+            await _first_of(self._send_chunks(send), self._beat(send), _gone(receive))
             await send({"type": "http.response.body", "body": b""})
 
-    async def _tell(self, send: Send) -> None:
+    async def _send_chunks(self, send: Send) -> None:
         async with aclosing(self._chunks) as chunks:
             async for chunk in chunks:
                 await _write(send, chunk)

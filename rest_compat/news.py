@@ -1,4 +1,4 @@
-"""What `/ws` says of an execution: the old events that lie between two of its states.
+"""The messages of `/ws`: the old events that lie between two states of an execution.
 
 Section 4 of the REST contract. Because the states are compared and nothing is remembered, a
 catch-up, a live change and a gap where changes were lost are one and the same thing.
@@ -19,7 +19,7 @@ COMPLETED = "execution:completed"
 
 
 class _Phase(IntEnum):
-    """How much of a stage has been told."""
+    """How much of a stage has been sent."""
 
     WAITING = 0
     STARTED = 1
@@ -30,18 +30,18 @@ def news(before: Execution | None, after: Execution) -> list[News]:
     """The events from one state (None: before all) to a later one, in the order of the contract.
 
     A running stage is over as soon as its execution is being cancelled: the old clients close their
-    sockets on `execution:cancelled`. After that only `execution:completed` is told.
+    sockets on `execution:cancelled`. After that only `execution:completed` is sent.
     """
-    told: list[News] = []
+    events: list[News] = []
     if before is None:
-        told.append(_started(after))
+        events.append(_started(after))
     if before is None or not _is_cancelled(before):
-        told.extend(_of_stages(before, after))
+        events.extend(_of_stages(before, after))
         if _is_cancelled(after):
-            told.append({"type": "execution:cancelled", "executionId": after.id})
+            events.append({"type": "execution:cancelled", "executionId": after.id})
     if after.status.terminal and not (before and before.status.terminal):
-        told.append(_completed(after))
-    return told
+        events.append(_completed(after))
+    return events
 
 
 def _of_stages(before: Execution | None, after: Execution) -> Iterator[News]:

@@ -96,7 +96,7 @@ async def _json_object(request: Request) -> dict[str, object]:
     if content_type != "application/json":
         raise HTTPException(415, "The body must be application/json")
     try:
-        # Not orjson: Python's parser tells line and column of what it cannot read.
+        # Not orjson: Python's parser reports line and column of an error.
         body = json.loads(await request.body())
     except (ValueError, RecursionError) as error:
         raise InvalidInput(f"The body is not JSON: {error}") from None

@@ -1,6 +1,6 @@
-"""What REST says of an execution: keys in this order, camelCase, times in epoch ms.
+"""Executions as REST spells them: keys in this order, camelCase, times in epoch ms.
 
-Sections 1.1 to 1.3 of the REST contract. A key that has nothing to say is left out, never null.
+Sections 1.1 to 1.3 of the REST contract. A key without a value is left out, never null.
 """
 
 from dataclasses import asdict
@@ -92,7 +92,7 @@ def shown_output(stage: StageRun) -> str:
 
 
 def result(execution: Execution) -> dict[str, object]:
-    """What an ended execution came to."""
+    """The result of an ended execution."""
     shown: dict[str, object] = {
         "status": result_word(execution),
         "output": result_output(execution),
@@ -112,12 +112,12 @@ def historic_detail(execution: Execution) -> dict[str, object]:
     shown["input"] = execution.input
     shown["stages"] = []
     shown["isHistorical"] = True
-    came_to: dict[str, object] = {"status": STATUS_WORDS[execution.status]}
+    ended: dict[str, object] = {"status": STATUS_WORDS[execution.status]}
     if execution.error is not None:
-        came_to["error"] = execution.error.message
+        ended["error"] = execution.error.message
     if output := result_output(execution):
-        came_to["output"] = {"_extractedFinalOutput": asdict(final_output(output))}
-    shown["result"] = came_to | {"summary": {key: numbers[key] for key in HISTORIC_NUMBERS}}
+        ended["output"] = {"_extractedFinalOutput": asdict(final_output(output))}
+    shown["result"] = ended | {"summary": {key: numbers[key] for key in HISTORIC_NUMBERS}}
     return shown
 
 

@@ -103,7 +103,7 @@ class _Conversation:
             await self._send(answer | {"success": False, "error": full})
             return
         try:
-            # `news` needs the latest state only: a stalled socket then holds one for each.
+            # `news` needs the latest state only: a stalled socket then costs one for each.
             changes = watch_execution(self._ctx, id, limit=1)
         except NotFound:
             await self._send(answer | {"success": False})
@@ -132,10 +132,10 @@ class _Conversation:
                         continue
                     now = await shown(self._ctx, change.execution)
                     for event in news(before, now):
-                        await self._tell(event)
+                        await self._pass_on(event)
                     before = now
 
-    async def _tell(self, event: News) -> None:
+    async def _pass_on(self, event: News) -> None:
         if event["type"] == COMPLETED:
             with suppress(TimeoutError):
                 async with asyncio.timeout(DISK_SECONDS):

@@ -47,18 +47,18 @@ async def stream_execution(ctx: Context, request: Request) -> Response:
     if request.method == "HEAD":
         return Response(media_type="text/event-stream")
     events = _Events(ctx, now)
-    return LiveResponse(events.tell(changes), HEARTBEAT, ctx.clock, "text/event-stream")
+    return LiveResponse(events.of(changes), HEARTBEAT, ctx.clock, "text/event-stream")
 
 
 class _Events:
-    """Spells each change as an event. What the last one told is what `end` tells again."""
+    """Spells each change as an event; `end` repeats the state of the last one."""
 
     def __init__(self, ctx: Context, now: Execution) -> None:
         self._ctx = ctx
         self._latest = now
 
-    async def tell(self, changes: AsyncGenerator[Change, None]) -> AsyncGenerator[bytes, None]:
-        # NotFound: it has left since the client asked; what was known of it is told.
+    async def of(self, changes: AsyncGenerator[Change, None]) -> AsyncGenerator[bytes, None]:
+        # NotFound: it has left since the client asked; what was known of it is sent.
         with suppress(NotFound, Stopping):
             async with aclosing(changes):
                 async for change in changes:

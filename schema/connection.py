@@ -14,7 +14,7 @@ from .execution import Execution
 from .fair_list import fair_list
 
 
-@strawberry.type(description="Where a page lies in its list.")
+@strawberry.type(description="The position of a page in its list.")
 class PageInfo:
     has_next_page: bool = strawberry.field(description="Whether there is more after this page.")
     has_previous_page: bool = strawberry.field(
@@ -30,7 +30,9 @@ class PageInfo:
 
 @strawberry.type(description="An execution in a page.")
 class ExecutionEdge:
-    cursor: str = strawberry.field(description="Its place in the list, for `after` and `before`.")
+    cursor: str = strawberry.field(
+        description="Its position in the list, for `after` and `before`."
+    )
     node: Execution = strawberry.field(description="The execution.")
 
     @classmethod
@@ -39,10 +41,10 @@ class ExecutionEdge:
         return cls(cursor=cursor, node=Execution.of(execution))
 
 
-@strawberry.type(description="How many executions have a status.")
+@strawberry.type(description="The number of executions with a status.")
 class StatusCount:
     status: ExecutionStatus = strawberry.field(description="The status.")
-    count: int = strawberry.field(description="How many have it.")
+    count: int = strawberry.field(description="The number of executions.")
 
     @classmethod
     def all(cls, counts: Mapping[Status, int]) -> list[Self]:
@@ -57,13 +59,13 @@ class ExecutionConnection:
     nodes: list[Execution] = strawberry.field(
         description="The executions of the page, without their cursors."
     )
-    page_info: PageInfo = strawberry.field(description="Where the page lies in the list.")
-    total_count: int = strawberry.field(description="How long the whole list is.")
+    page_info: PageInfo = strawberry.field(description="The position of the page in the list.")
+    total_count: int = strawberry.field(description="The length of the whole list.")
     status_counts: list[StatusCount] = strawberry.field(
-        description="How many executions have each status, the filter's own statuses left aside."
+        description="How many executions have each status, ignoring the filter's own statuses."
     )
     cursor: str = strawberry.field(
-        description="Subscribe to `executionsChanged` with `after` set to this and miss nothing."
+        description="Pass it as `after` to `executionsChanged` to receive every later change."
     )
 
     @classmethod

@@ -23,7 +23,7 @@ class RequestContext:
         self._text = 0
 
     def add(self, text: str) -> str:
-        """Text of any size that the answer is to hold; the same text.
+        """Counts text that becomes part of the answer, and returns it.
 
         Raises:
             GraphQLError: it would be too much.

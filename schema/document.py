@@ -1,4 +1,4 @@
-"""Documents that clients send: parsed, measured, validated once, and kept for the next time."""
+"""Documents that clients send: parsed, measured, validated once, and cached."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ from .measure import LIMIT_EXCEEDED, check, limit_exceeded
 
 MOST_ERRORS = 5
 CACHED_TOKENS = 50_000
-"""What the cache holds; a token with its node takes about 1 KB of memory."""
+"""The size of the cache; a token with its node takes about 1 KB of memory."""
 CHARACTERS_A_TOKEN = 64
 INTROSPECTION = ("__schema", "__type")
 
@@ -59,7 +59,7 @@ class Operation:
 
 
 class Documents:
-    """`read` gives the operation of a text; only valid documents are kept.
+    """`read` gives the operation of a text; only valid documents are cached.
 
     The cache is bounded by tokens, not by documents: one may be a thousand times another.
     """
@@ -127,7 +127,7 @@ def _chosen(document: DocumentNode, name: str | None) -> OperationDefinitionNode
     if name is not None:
         message = f"There is no operation {name!r:.80} in the document"
     elif operations:
-        message = "The document has several operations: say which one as operationName"
+        message = "The document has several operations: name one as operationName"
     else:
         message = "There is no operation in the document"
     raise RequestError(GraphQLError(message, extensions={"code": "OPERATION_RESOLUTION_FAILURE"}))
@@ -170,6 +170,6 @@ def coded(error: GraphQLError, code: str) -> GraphQLError:
 
 
 def _size(document: DocumentNode) -> int:
-    """What a document costs to keep, in tokens; a very long token counts as several."""
+    """What a cached document costs, in tokens; a very long token counts as several."""
     length = 0 if document.loc is None else document.loc.end
     return document.token_count + length // CHARACTERS_A_TOKEN

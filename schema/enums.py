@@ -18,30 +18,30 @@ value = strawberry.enum_value
 
 
 @strawberry.enum(
-    description="Where an execution is. COMPLETED, FAILED and CANCELLED are terminal and final."
+    description="The status of an execution. COMPLETED, FAILED and CANCELLED are final."
 )
 class ExecutionStatus(Enum):
-    QUEUED = value(Status.QUEUED.value, description="Accepted; waits for its turn.")
-    RUNNING = value(Status.RUNNING.value, description="Its stages run.")
+    QUEUED = value(Status.QUEUED.value, description="Accepted and waiting to run.")
+    RUNNING = value(Status.RUNNING.value, description="Its stages are running.")
     CANCELLING = value(
         Status.CANCELLING.value, description="A cancel was accepted; the running stage is stopping."
     )
-    COMPLETED = value(Status.COMPLETED.value, description="Ended as it should. Final.")
-    FAILED = value(Status.FAILED.value, description="Ended by an error; `error` says which. Final.")
+    COMPLETED = value(Status.COMPLETED.value, description="Ended successfully. Final.")
+    FAILED = value(Status.FAILED.value, description="Ended by an error; see `error`. Final.")
     CANCELLED = value(
         Status.CANCELLED.value,
-        description="Ended by a cancel; nothing of it runs any more. Final.",
+        description="Ended by a cancel; nothing of it is running any more. Final.",
     )
 
 
-@strawberry.enum(description="Where a stage of an execution is.")
+@strawberry.enum(description="The status of a stage of an execution.")
 class StageStatus(Enum):
-    PENDING = value(CoreStageStatus.PENDING.value, description="Has not begun.")
-    RUNNING = value(CoreStageStatus.RUNNING.value, description="Runs, or waits for a new attempt.")
-    COMPLETED = value(CoreStageStatus.COMPLETED.value, description="Has done its work.")
-    SKIPPED = value(
-        CoreStageStatus.SKIPPED.value, description="Was not needed; `skipReason` says why."
+    PENDING = value(CoreStageStatus.PENDING.value, description="Has not started.")
+    RUNNING = value(
+        CoreStageStatus.RUNNING.value, description="Is running, or waiting for another attempt."
     )
+    COMPLETED = value(CoreStageStatus.COMPLETED.value, description="Ended successfully.")
+    SKIPPED = value(CoreStageStatus.SKIPPED.value, description="Was skipped; see `skipReason`.")
     FAILED = value(CoreStageStatus.FAILED.value, description="Its last attempt failed.")
     CANCELLED = value(
         CoreStageStatus.CANCELLED.value, description="Was stopped before it was done."
@@ -63,11 +63,11 @@ class EndReason(Enum):
     FINISHED = value(CoreEndReason.FINISHED.value, description="All its stages have run.")
     EARLY_EXIT = value(
         CoreEndReason.EARLY_EXIT.value,
-        description="A stage's condition said that the rest is not needed.",
+        description="A condition of a stage ended it early.",
     )
     STAGE_ERROR = value(CoreEndReason.STAGE_ERROR.value, description="A stage failed.")
     TIMEOUT = value(
-        CoreEndReason.TIMEOUT.value, description="A stage, or the whole of it, took too long."
+        CoreEndReason.TIMEOUT.value, description="A stage, or the whole execution, took too long."
     )
     CANCELLED_BY_USER = value(
         CoreEndReason.CANCELLED_BY_USER.value, description="Somebody cancelled it."
@@ -77,32 +77,34 @@ class EndReason(Enum):
     )
     SERVER_RESTART = value(
         CoreEndReason.SERVER_RESTART.value,
-        description="The server went down while it ran, and found it unfinished when it came back.",
+        description="The server went down while it ran.",
     )
     WORKER_LOST = value(
         CoreEndReason.WORKER_LOST.value, description="The workers that ran it were lost."
     )
 
 
-@strawberry.enum(description="What a message of `executionProgress` tells.")
+@strawberry.enum(description="The kind of a message of `executionProgress`.")
 class ProgressEvent(Enum):
     SNAPSHOT = value(
-        ChangeKind.SNAPSHOT.value, description="The state at the time of subscribing. Comes first."
+        ChangeKind.SNAPSHOT.value,
+        description="The state at the time of subscribing. The first message.",
     )
     STATUS_CHANGED = value(
-        ChangeKind.STATUS_CHANGED.value, description="The execution has another status."
+        ChangeKind.STATUS_CHANGED.value, description="The status of the execution has changed."
     )
     STAGE_CHANGED = value(
-        ChangeKind.STAGE_CHANGED.value, description="A stage has begun, ended or failed an attempt."
+        ChangeKind.STAGE_CHANGED.value,
+        description="A stage has started, ended or failed an attempt.",
     )
-    OUTPUT = value(ChangeKind.OUTPUT.value, description="A stage has put out a piece of text.")
+    OUTPUT = value(ChangeKind.OUTPUT.value, description="A stage has written a piece of output.")
     RESET = value(
         ChangeKind.RESET.value,
-        description="Messages were lost; this one has the whole state, go on from here.",
+        description="Messages were lost; this one carries the whole state, continue from it.",
     )
 
 
-@strawberry.enum(description="What a message of `executionsChanged` tells.")
+@strawberry.enum(description="The kind of a message of `executionsChanged`.")
 class ListChange(Enum):
     ENTERED = value(CoreListChange.ENTERED.value, description="The execution is now in the list.")
     UPDATED = value(
@@ -114,12 +116,12 @@ class ListChange(Enum):
     )
     CAUGHT_UP = value(
         CoreListChange.CAUGHT_UP.value,
-        description="The list is complete now; what follows happens live. Comes again when "
-        "nothing but the status counts has changed.",
+        description="The list is complete; later messages are live changes. Sent again when only "
+        "the status counts have changed.",
     )
     RESET = value(
         CoreListChange.RESET.value,
-        description="The cursor is unknown or too old: forget the list, it is told anew.",
+        description="The cursor is unknown or too old: discard the list, it is sent again.",
     )
 
 
@@ -127,24 +129,31 @@ class ListChange(Enum):
 class ExecutionOrderField(Enum):
     START_TIME = value(OrderField.START_TIME.value, description="When it was started.")
     END_TIME = value(
-        OrderField.END_TIME.value, description="When it ended; what has not ended counts as last."
+        OrderField.END_TIME.value,
+        description="When it ended; executions that have not ended count as last.",
     )
-    DURATION = value(OrderField.DURATION.value, description="How long it took, or takes so far.")
+    DURATION = value(
+        OrderField.DURATION.value, description="How long it took, or has taken so far."
+    )
     PIPELINE_NAME = value(OrderField.PIPELINE_NAME.value, description="The name of its pipeline.")
 
 
-@strawberry.enum(description="Which end of an order comes first.")
+@strawberry.enum(description="The direction of a sort order.")
 class OrderDirection(Enum):
-    ASC = value("ASC", description="The smallest, earliest or first in the alphabet.")
-    DESC = value("DESC", description="The largest, latest or last in the alphabet.")
+    ASC = value(
+        "ASC", description="Ascending: the smallest, earliest or alphabetically first value first."
+    )
+    DESC = value(
+        "DESC", description="Descending: the largest, latest or alphabetically last value first."
+    )
 
 
-@strawberry.enum(description="Why something was refused.")
+@strawberry.enum(description="The kind of an error.")
 class ErrorCode(Enum):
-    NOT_FOUND = value("NOT_FOUND", description="There is no execution, pipeline or stage like it.")
-    INVALID_INPUT = value("INVALID_INPUT", description="A value is not acceptable; see `path`.")
+    NOT_FOUND = value("NOT_FOUND", description="There is no such execution, pipeline or stage.")
+    INVALID_INPUT = value("INVALID_INPUT", description="A value is invalid; see `path`.")
     ALREADY_ENDED = value("ALREADY_ENDED", description="The execution has its final status.")
-    CONFLICT = value("CONFLICT", description="It does not fit the present state.")
+    CONFLICT = value("CONFLICT", description="The request conflicts with the current state.")
     CAPACITY = value("CAPACITY", description="A limit of the server is reached; try again later.")
-    UNAVAILABLE = value("UNAVAILABLE", description="The server cannot do it at the moment.")
-    FORBIDDEN = value("FORBIDDEN", description="The caller may not do it.")
+    UNAVAILABLE = value("UNAVAILABLE", description="The server is temporarily unable to do it.")
+    FORBIDDEN = value("FORBIDDEN", description="The caller is not allowed to do it.")

@@ -14,12 +14,12 @@ from .context import Info
 from .enums import ErrorCode
 
 
-@strawberry.type(description="Why a mutation did not do what it was asked for.")
+@strawberry.type(description="Why a mutation was not carried out.")
 class UserError:
-    code: ErrorCode = strawberry.field(description="What kind of refusal it is.")
-    message: str = strawberry.field(description="What is wrong and what to do, in English.")
+    code: ErrorCode = strawberry.field(description="The kind of error.")
+    message: str = strawberry.field(description="What is wrong and how to fix it, in English.")
     path: list[str] = strawberry.field(
-        description="The way to the argument that is to blame; empty if none is."
+        description="The path to the argument that caused it; empty if none did."
     )
 
     @classmethod

@@ -44,7 +44,7 @@ class Result:
 
 
 class Interrupted(Exception):
-    """The server stops. To say "complete" would be a lie, and keep clients from coming back."""
+    """The server stops. "complete" would be wrong, and keep clients from coming back."""
 
 
 class ExecutableSchema:
@@ -165,7 +165,7 @@ def _masked(error: GraphQLError) -> GraphQLError:
 
 
 def internal_error(failure: Exception, at: GraphQLError | None = None) -> GraphQLError:
-    """What a client is told of a failure of ours, at the field of an error if there is one."""
+    """The error that a client sees for a failure of ours, at the field of `at` if given."""
     return GraphQLError(
         "Internal error",
         None if at is None else at.nodes,

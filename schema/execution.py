@@ -18,18 +18,20 @@ from .scalars import JSON, DateTime
 from .stage import Stage, Usage
 
 
-@strawberry.type(description="A word that the starter of an execution has put on it.")
+@strawberry.type(description="A key and a value attached to an execution at its start.")
 class Label:
-    key: str = strawberry.field(description="What the label is about.")
-    value: str = strawberry.field(description="What it says.")
+    key: str = strawberry.field(description="The key.")
+    value: str = strawberry.field(description="The value.")
 
 
-@strawberry.type(description="Who asked an execution to stop, and how it went.")
+@strawberry.type(description="The cancel of an execution.")
 class Cancellation:
-    reason: str | None = strawberry.field(description="Why, in the words of whoever asked.")
+    reason: str | None = strawberry.field(
+        description="The reason that the caller gave; null if none."
+    )
     requested_at: DateTime = strawberry.field(description="When the cancel was accepted.")
     stopped_after_ms: float | None = strawberry.field(
-        description="How long it took until nothing ran any more; null while it is stopping."
+        description="How long it took until nothing was running; null while it is stopping."
     )
     forced: bool = strawberry.field(description="Whether the grace period was skipped.")
     stage_id: ID | None = strawberry.field(description="The stage that was running; null if none.")
@@ -52,31 +54,31 @@ class Execution(Node):
     id: ID = strawberry.field(description="`exec_<epoch ms>_<base36>`.")
     pipeline_id: ID = strawberry.field(description="The pipeline that it runs.")
     pipeline_name: str = strawberry.field(description="The pipeline's name at the start.")
-    status: ExecutionStatus = strawberry.field(description="Where it is.")
-    end_reason: EndReason | None = strawberry.field(
-        description="Why it has ended; null until it has."
-    )
+    status: ExecutionStatus = strawberry.field(description="Its status.")
+    end_reason: EndReason | None = strawberry.field(description="Why it ended; null until then.")
     start_time: DateTime = strawberry.field(description="When it was started.")
-    end_time: DateTime | None = strawberry.field(description="When it ended; null until it has.")
+    end_time: DateTime | None = strawberry.field(description="When it ended; null until then.")
 
-    @strawberry.field(description="How long it has taken so far, or took in total: milliseconds.")
+    @strawberry.field(
+        description="How long it has taken so far or, once it has ended, in total: milliseconds."
+    )
     def duration_ms(self, info: Info) -> float:
         return self.core.duration_ms(info.context.ctx.clock.now())
 
     current_stage: int = strawberry.field(
-        description="The number of the latest stage that has begun, from 1; 0 before the first."
+        description="The number of the latest stage that has started, from 1; 0 before the first."
     )
-    total_stages: int = strawberry.field(description="How many stages the pipeline has.")
+    total_stages: int = strawberry.field(description="The number of stages.")
     input_preview: str = strawberry.field(
-        description="The first 100 characters of the input at most, never half a character."
+        description="The beginning of the input: at most 100 characters, the last one whole."
     )
 
-    @strawberry.field(description="The whole input, without white space around it.")
+    @strawberry.field(description="The whole input, without white space at either end.")
     async def input(self, info: Info) -> str:
         input = await read_value(info.context.ctx, self.core.input, most_bytes=MAX_INPUT_BYTES)
         return info.context.add(str(input))
 
-    @strawberry.field(description="What its starter has put on it.")
+    @strawberry.field(description="The labels that it was started with.")
     def labels(self) -> list[Label]:
         return [Label(key=key, value=value) for key, value in self.core.labels]
 
@@ -85,7 +87,9 @@ class Execution(Node):
         stages = self.core.stages
         return fair_list(info, range(len(stages)), partial(Stage.numbered, self.core))
 
-    @strawberry.field(description="What the last completed stage came to; null until it has ended.")
+    @strawberry.field(
+        description="The output of the last completed stage; null until the execution has ended."
+    )
     async def output(self, info: Info) -> JSON | None:
         if self.core.output is None:
             return None
@@ -99,7 +103,7 @@ class Execution(Node):
     def error(self, info: Info) -> ExecutionError | None:
         return ExecutionError.maybe(self.core.error, info)
 
-    @strawberry.field(description="What language models have used: the sum over the stages.")
+    @strawberry.field(description="Usage of language models: the sum over the stages.")
     def usage(self) -> Usage:
         return Usage.of(self.core.usage)
 
@@ -108,7 +112,9 @@ class Execution(Node):
         cancellation = self.core.cancellation
         return None if cancellation is None else Cancellation.of(cancellation)
 
-    retry_of: ID | None = strawberry.field(description="The execution that this one repeats.")
+    retry_of: ID | None = strawberry.field(
+        description="The execution that this one retries; null if none."
+    )
 
     @strawberry.field(
         description="When it leaves the list of active executions; null while it runs."
@@ -117,10 +123,10 @@ class Execution(Node):
         moment = info.context.ctx.manager.expires_at(self.core)
         return None if moment is None else DateTime(moment)
 
-    sequence: int = strawberry.field(description="The number of its latest event, from 1.")
+    sequence: int = strawberry.field(description="The sequence number of its latest event, from 1.")
 
     @strawberry.field(
-        description="Subscribe to `executionProgress` with `after` set to this and miss nothing."
+        description="Pass it as `after` to `executionProgress` to receive every later event."
     )
     def cursor(self, info: Info) -> str:
         return str(info.context.ctx.manager.cursor(self.core))

@@ -16,34 +16,36 @@ Value = TypeVar("Value")
 
 
 def given(value: Value | None) -> Value | None:
-    """None for an argument that was left out; Strawberry says UNSET then."""
+    """None for an argument that was left out; Strawberry passes UNSET then."""
     return None if value is UNSET else value
 
 
-@strawberry.input(description="A word to put on an execution, or to find executions by.")
+@strawberry.input(description="A label to attach to an execution, or to find executions by.")
 class LabelInput:
-    key: str = strawberry.field(description="What the label is about.")
-    value: str = strawberry.field(description="What it says.")
+    key: str = strawberry.field(description="The key.")
+    value: str = strawberry.field(description="The value.")
 
 
-@strawberry.input(description="Which executions to find. Everything that is given must hold.")
+@strawberry.input(
+    description="Which executions to return. All conditions that are given must hold."
+)
 class ExecutionFilter:
     status: list[ExecutionStatus] | None = strawberry.field(
-        default=UNSET, description="It has one of these."
+        default=UNSET, description="Its status is one of these."
     )
     not_status: list[ExecutionStatus] | None = strawberry.field(
-        default=UNSET, description="It has none of these."
+        default=UNSET, description="Its status is none of these."
     )
     pipeline_id: list[ID] | None = strawberry.field(
-        default=UNSET, description="It runs one of these pipelines."
+        default=UNSET, description="Its pipeline is one of these."
     )
     labels: list[LabelInput] | None = strawberry.field(
         default=UNSET, description="It has all of these labels."
     )
     text: str | None = strawberry.field(
         default=UNSET,
-        description="It has this in its id, pipeline name or input preview, in any case; 200 "
-        "characters at most.",
+        description="Its id, pipeline name or input preview contains this, in upper or lower case; "
+        "at most 200 characters.",
     )
     started_after: DateTime | None = strawberry.field(
         default=UNSET, description="It was started later than this."
@@ -70,29 +72,30 @@ class ExecutionOrder:
         default=ExecutionOrderField.START_TIME, description="What to sort by."
     )
     direction: OrderDirection = strawberry.field(
-        default=OrderDirection.DESC, description="Which end comes first."
+        default=OrderDirection.DESC, description="The direction of the order."
     )
 
     def to_core(self) -> Order:
         return Order(OrderField(self.field.name), self.direction is OrderDirection.DESC)
 
 
-@strawberry.input(description="What may be set for one execution.")
+@strawberry.input(description="Options of one execution.")
 class StartOptions:
     labels: list[LabelInput] | None = strawberry.field(
-        default=UNSET, description="Words to find it by; at most 32, each key once."
+        default=UNSET, description="Labels to find it by; at most 32, each key once."
     )
     idempotency_key: str | None = strawberry.field(
         default=UNSET,
-        description="A second start with this key and the same arguments finds the first one.",
+        description="A second start with this key and the same arguments returns the first one.",
     )
     timeout_ms: int | None = strawberry.field(
-        default=UNSET, description="After this many milliseconds it fails with TIMEOUT."
+        default=UNSET,
+        description="The maximum duration in milliseconds; then it fails with TIMEOUT.",
     )
     execution_mode: str | None = strawberry.field(
         default=UNSET,
-        description="How prompt stages reach their model: `api` or `cli`; the server's choice if "
-        "left out.",
+        description="How prompt stages reach their model: `api` or `cli`; by default the server "
+        "chooses.",
     )
 
 

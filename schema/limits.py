@@ -8,7 +8,7 @@ Limit: TypeAlias = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
 class Limits(BaseModel):
-    """What an operation may hold and bring about. A fragment counts as often as it is spread."""
+    """How large an operation and its answer may be. A fragment counts as often as it is spread."""
 
     max_characters: Limit = Field(100_000, description="GraphQL: characters in a document")
     max_tokens: Limit = Field(1000, description="GraphQL: tokens in a document")

@@ -199,7 +199,7 @@ class _Scale:
             if isinstance(node, ListValueNode) and len(node.values) > self._limits.max_list:
                 raise limit_exceeded(self._limits, "max_list", "elements in a list")
             if isinstance(node, IntValueNode | FloatValueNode) and len(node.value) > MOST_DIGITS:
-                # Python would tell the client which of its own settings is in the way.
+                # Python's own error would name a setting of Python.
                 long = f"A number can have {MOST_DIGITS} characters"
                 raise GraphQLError(long, node, extensions={"code": LIMIT_EXCEEDED})
 

@@ -24,20 +24,20 @@ from .inputs import ExecutionFilter, StartOptions, filter_of, given, labels_of
 argument = strawberry.argument
 
 
-@strawberry.type(description="What a start or a retry came to.")
+@strawberry.type(description="Result of `startExecution` and `retryExecution`.")
 class StartExecutionPayload:
     execution: Execution | None = strawberry.field(
-        description="The execution; null if it was refused."
+        description="The execution; null if it was not started."
     )
     existing: bool = strawberry.field(
-        description="Whether it was found by its idempotency key and not started now."
+        description="Whether an earlier request with the same idempotency key started it."
     )
     user_errors: list[UserError] = strawberry.field(
-        description="Why it was refused; empty if it was not."
+        description="Why it was not started; empty if it was."
     )
 
     @classmethod
-    async def told(cls, starting: Awaitable[Started]) -> Self:
+    async def result_of(cls, starting: Awaitable[Started]) -> Self:
         try:
             started = await starting
         except RuncastError as error:
@@ -47,14 +47,14 @@ class StartExecutionPayload:
         )
 
 
-@strawberry.type(description="What a cancel came to.")
+@strawberry.type(description="Result of `cancelExecution`.")
 class CancelExecutionPayload:
-    cancelled: bool = strawberry.field(description="Whether this call has had it stopped.")
+    cancelled: bool = strawberry.field(description="Whether this call cancelled the execution.")
     execution: Execution | None = strawberry.field(
-        description="The execution as it is now; null if there is none."
+        description="The current state of the execution; null if there is none."
     )
     user_errors: list[UserError] = strawberry.field(
-        description="Why it was refused; empty if it was not."
+        description="Why it cannot be cancelled; otherwise empty."
     )
 
     @classmethod
@@ -67,13 +67,15 @@ class CancelExecutionPayload:
         )
 
 
-@strawberry.type(description="What a cancel of many came to.")
+@strawberry.type(description="Result of `cancelExecutions`.")
 class CancelExecutionsPayload:
     matched: int = strawberry.field(
-        description="How many that have not ended the filter has found."
+        description="How many executions match the filter and have not ended."
     )
-    cancelled: int = strawberry.field(description="How many of them this call has had stopped.")
-    results: list[CancelExecutionPayload] = strawberry.field(description="One for each of them.")
+    cancelled: int = strawberry.field(description="How many of them this call cancelled.")
+    results: list[CancelExecutionPayload] = strawberry.field(
+        description="One result for each of them."
+    )
 
     @classmethod
     def of(cls, info: Info, results: list[Cancelled]) -> Self:
@@ -84,22 +86,22 @@ class CancelExecutionsPayload:
         )
 
 
-@strawberry.type(description="What can be done.")
+@strawberry.type(description="Starts, cancels and retries executions.")
 class Mutation:
     @strawberry.mutation(
-        description="Starts an execution. It is in every list before the answer is sent."
+        description="Starts an execution. Every query sees it before the response is sent."
     )
     async def start_execution(
         self,
         info: Info,
-        pipeline_id: Annotated[ID, argument(description="Which pipeline to run.")],
-        input: Annotated[str, argument(description="The text to give it; 1 MiB at most.")],
+        pipeline_id: Annotated[ID, argument(description="The id of the pipeline to run.")],
+        input: Annotated[str, argument(description="The input of the pipeline; at most 1 MiB.")],
         options: Annotated[
-            StartOptions | None, argument(description="What may be set for this execution.")
+            StartOptions | None, argument(description="Options of this execution.")
         ] = UNSET,
     ) -> StartExecutionPayload:
         chosen = given(options) or StartOptions()
-        return await StartExecutionPayload.told(
+        return await StartExecutionPayload.result_of(
             start_execution(
                 info.context.ctx,
                 pipeline_id,
@@ -112,31 +114,35 @@ class Mutation:
         )
 
     @strawberry.mutation(
-        description="Stops the running stage, not only what would come after it. `force` skips "
-        "the grace period."
+        description="Cancels an execution: the running stage is stopped, not only those after it. "
+        "`force` skips the grace period."
     )
     async def cancel_execution(
         self,
         info: Info,
-        id: Annotated[ID, argument(description="Which execution.")],
+        id: Annotated[ID, argument(description="The id of the execution.")],
         reason: Annotated[
-            str | None, argument(description="Why; shown with the execution.")
+            str | None, argument(description="Why it is cancelled; shown with the execution.")
         ] = UNSET,
-        force: Annotated[bool, argument(description="Do not wait for a polite end.")] = False,
+        force: Annotated[bool, argument(description="Whether to skip the grace period.")] = False,
     ) -> CancelExecutionPayload:
         return CancelExecutionPayload.of(
             await cancel_execution(info.context.ctx, id, given(reason), force=force)
         )
 
-    @strawberry.mutation(description="Stops everything that the filter finds and has not ended.")
+    @strawberry.mutation(
+        description="Cancels all executions that match the filter and have not ended."
+    )
     async def cancel_executions(
         self,
         info: Info,
-        filter: Annotated[ExecutionFilter, argument(description="Which executions.")],
+        filter: Annotated[ExecutionFilter, argument(description="Which executions to cancel.")],
         reason: Annotated[
-            str | None, argument(description="Why; shown with each execution.")
+            str | None, argument(description="Why they are cancelled; shown with each execution.")
         ] = UNSET,
-        dry_run: Annotated[bool, argument(description="Only tell which ones it would be.")] = False,
+        dry_run: Annotated[
+            bool, argument(description="Whether to return the matches without cancelling them.")
+        ] = False,
     ) -> CancelExecutionsPayload:
         with as_graphql_errors():
             wanted = filter_of(filter)
@@ -145,16 +151,16 @@ class Mutation:
 
     @strawberry.mutation(
         description="Starts a new execution with the same input; with fromStage, the outputs of "
-        "the stages before it are taken over."
+        "the stages before it are reused."
     )
     async def retry_execution(
         self,
         info: Info,
-        id: Annotated[ID, argument(description="Which execution to repeat.")],
+        id: Annotated[ID, argument(description="The id of the execution to retry.")],
         from_stage: Annotated[
             ID | None, argument(description="The first stage to run again.")
         ] = UNSET,
     ) -> StartExecutionPayload:
-        return await StartExecutionPayload.told(
+        return await StartExecutionPayload.result_of(
             retry_execution(info.context.ctx, id, given(from_stage))
         )

@@ -8,4 +8,4 @@ from strawberry import ID
     description="An object with an id of its own (Relay's Global Object Identification)."
 )
 class Node:
-    id: ID = strawberry.field(description="No two objects have the same.")
+    id: ID = strawberry.field(description="Its id, unique among all objects.")

@@ -11,10 +11,10 @@ from .node import Node
 
 @strawberry.type(description="A stage as the pipeline defines it.")
 class PipelineStage:
-    id: ID = strawberry.field(description="No two stages of a pipeline have the same.")
-    name: str = strawberry.field(description="What people call it.")
-    type: str = strawberry.field(description="What kind of stage it is.")
-    description: str | None = strawberry.field(description="What it does.")
+    id: ID = strawberry.field(description="Its id, unique within the pipeline.")
+    name: str = strawberry.field(description="Its name.")
+    type: str = strawberry.field(description="The kind of stage.")
+    description: str | None = strawberry.field(description="Its description; null if it has none.")
 
     @classmethod
     def of(cls, stage: definitions.StageDefinition) -> Self:
@@ -23,13 +23,13 @@ class PipelineStage:
         )
 
 
-@strawberry.type(description="Something that can be started: stages that run in order.")
+@strawberry.type(description="A pipeline: stages that run in order.")
 class Pipeline(Node):
-    id: ID = strawberry.field(description="What `startExecution` takes.")
-    name: str = strawberry.field(description="What people call it.")
-    version: str = strawberry.field(description="As in `1.2.3`.")
-    description: str | None = strawberry.field(description="What it is for.")
-    total_stages: int = strawberry.field(description="How many stages it has.")
+    id: ID = strawberry.field(description="Its id, as `startExecution` takes it.")
+    name: str = strawberry.field(description="Its name.")
+    version: str = strawberry.field(description="Its version, such as `1.2.3`.")
+    description: str | None = strawberry.field(description="Its description; null if it has none.")
+    total_stages: int = strawberry.field(description="The number of stages.")
     stages: list[PipelineStage] = strawberry.field(description="Its stages, in order.")
 
     @classmethod

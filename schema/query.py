@@ -24,20 +24,20 @@ from .scalars import DateTime
 argument = strawberry.argument
 
 
-@strawberry.type(description="The server at this moment.")
+@strawberry.type(description="The current state of the server.")
 class Server:
-    version: str = strawberry.field(description="Which release of runcast it is.")
+    version: str = strawberry.field(description="The release of runcast.")
     engine: str = strawberry.field(description="Where executions run: `embedded` is this process.")
-    server_time: DateTime = strawberry.field(description="The server's clock.")
+    server_time: DateTime = strawberry.field(description="The server's current time.")
     retention_seconds: int = strawberry.field(
-        description="How long an execution stays in the list after its end."
+        description="How many seconds an execution stays in the list after its end."
     )
     running: int = strawberry.field(description="How many executions run or are being cancelled.")
-    queued: int = strawberry.field(description="How many executions wait for their turn.")
+    queued: int = strawberry.field(description="How many executions are queued.")
     subscribers: int = strawberry.field(description="How many subscriptions are open.")
 
 
-@strawberry.type(description="What can be asked.")
+@strawberry.type(description="Reads executions, pipelines and the state of the server.")
 class Query:
     @strawberry.field(
         description="Running and recently ended executions (ended at most 5 minutes ago), "
@@ -47,13 +47,13 @@ class Query:
         self,
         info: Info,
         status: Annotated[
-            ExecutionStatus | None, argument(description="Only those of this status.")
+            ExecutionStatus | None, argument(description="Only executions with this status.")
         ] = UNSET,
         filter: Annotated[
-            ExecutionFilter | None, argument(description="Only those that match.")
+            ExecutionFilter | None, argument(description="Only executions that match.")
         ] = UNSET,
         limit: Annotated[
-            int | None, argument(description="At most this many; up to 10000.")
+            int | None, argument(description="The maximum number to return; at most 10000.")
         ] = UNSET,
     ) -> list[Execution]:
         await info.context.ctx.loop_budget.checkpoint()
@@ -62,32 +62,40 @@ class Query:
         return fair_list(info, found, Execution.of)
 
     @strawberry.field(
-        description="Active executions and, with includeHistory, all that the history still "
-        "holds, page by page."
+        description="Active executions and, with includeHistory, those stored in the history, "
+        "page by page."
     )
     async def executions_connection(
         self,
         info: Info,
         filter: Annotated[
-            ExecutionFilter | None, argument(description="Only those that match.")
+            ExecutionFilter | None, argument(description="Only executions that match.")
         ] = UNSET,
         order_by: Annotated[
-            ExecutionOrder | None, argument(description="Latest start first, if left out.")
+            ExecutionOrder | None,
+            argument(description="The sort order; latest start first by default."),
         ] = UNSET,
         first: Annotated[
-            int | None, argument(description="At most this many, from the beginning or `after`.")
+            int | None,
+            argument(
+                description="The maximum number to return, from the start of the list or `after`."
+            ),
         ] = UNSET,
         after: Annotated[
             str | None, argument(description="The cursor of the edge before the page.")
         ] = UNSET,
         last: Annotated[
-            int | None, argument(description="At most this many, from the end or `before`.")
+            int | None,
+            argument(
+                description="The maximum number to return, from the end of the list or `before`."
+            ),
         ] = UNSET,
         before: Annotated[
-            str | None, argument(description="The cursor of the edge behind the page.")
+            str | None, argument(description="The cursor of the edge after the page.")
         ] = UNSET,
         include_history: Annotated[
-            bool, argument(description="Also what has left the list of active executions.")
+            bool,
+            argument(description="Whether to include executions that have left the active list."),
         ] = False,
     ) -> ExecutionConnection:
         order = given(order_by) or ExecutionOrder()
@@ -103,9 +111,9 @@ class Query:
             )
         return ExecutionConnection.of(info, found)
 
-    @strawberry.field(description="One execution; null if there is none of that id.")
+    @strawberry.field(description="The execution with that id; null if there is none.")
     async def execution(
-        self, info: Info, id: Annotated[ID, argument(description="Which one.")]
+        self, info: Info, id: Annotated[ID, argument(description="The id of the object.")]
     ) -> Execution | None:
         return await _execution(info, id)
 
@@ -113,21 +121,23 @@ class Query:
     def pipelines(self, info: Info) -> list[Pipeline]:
         return [Pipeline.of(pipeline) for pipeline in list_pipelines(info.context.ctx)]
 
-    @strawberry.field(description="One pipeline; null if there is none of that id.")
+    @strawberry.field(description="The pipeline with that id; null if there is none.")
     def pipeline(
         self,
         info: Info,
-        id: Annotated[ID, argument(description="Its id, or its file's name without the ending.")],
+        id: Annotated[
+            ID, argument(description="Its id, or the name of its file without the extension.")
+        ],
     ) -> Pipeline | None:
         return _pipeline(info, id)
 
-    @strawberry.field(description="An execution or a pipeline; null if there is none of that id.")
+    @strawberry.field(description="The execution or pipeline with that id; null if there is none.")
     async def node(
-        self, info: Info, id: Annotated[ID, argument(description="Which one.")]
+        self, info: Info, id: Annotated[ID, argument(description="The id of the object.")]
     ) -> Node | None:
         return await _execution(info, id) or _pipeline(info, id)
 
-    @strawberry.field(description="How the server is doing.")
+    @strawberry.field(description="The current state of the server.")
     def server(self, info: Info) -> Server:
         state = server_state(info.context.ctx)
         return Server(

@@ -20,7 +20,7 @@ OUTPUT_CHARACTERS = 51_200
 MAX_OUTPUT_CHARACTERS = 1 << 20
 
 
-@strawberry.type(description="What language models were given, gave and cost.")
+@strawberry.type(description="Tokens and cost of language models.")
 class Usage:
     input_tokens: int = strawberry.field(description="Tokens read.")
     output_tokens: int = strawberry.field(description="Tokens written.")
@@ -35,17 +35,15 @@ class Usage:
         )
 
 
-@strawberry.type(description="A piece of the text that a stage has put out.")
+@strawberry.type(description="A piece of the output of a stage.")
 class StageOutput:
     stage_id: ID = strawberry.field(description="The stage that wrote it.")
     offset: int = strawberry.field(description="Where the piece begins, in characters.")
     text: str = strawberry.field(description="The piece.")
     is_final: bool = strawberry.field(
-        description="Whether the stage has ended and nothing comes after this piece."
+        description="Whether the stage has ended and this is the end of its output."
     )
-    truncated: bool = strawberry.field(
-        description="Whether the stage has put out more than is kept (`maxOutputBytes`)."
-    )
+    truncated: bool = strawberry.field(description="Whether a part of the output was dropped.")
 
     @classmethod
     def of(cls, stage: StageRun, piece: OutputPiece) -> Self:
@@ -64,35 +62,41 @@ class Stage:
     execution_id: strawberry.Private[str]
 
     id: ID = strawberry.field(description="Its id in the pipeline.")
-    index: int = strawberry.field(description="Its place in the pipeline, from 0.")
+    index: int = strawberry.field(description="Its position in the pipeline, from 0.")
     name: str = strawberry.field(description="Its name.")
-    type: str = strawberry.field(description="What kind of stage it is.")
-    status: StageStatus = strawberry.field(description="Where it is.")
+    type: str = strawberry.field(description="The kind of stage.")
+    status: StageStatus = strawberry.field(description="Its status.")
     attempt: int = strawberry.field(
         description="The number of its latest attempt, from 1; 0 before the first."
     )
-    start_time: DateTime | None = strawberry.field(description="When its first attempt began.")
-    end_time: DateTime | None = strawberry.field(description="When it ended; null until it has.")
+    start_time: DateTime | None = strawberry.field(description="When its first attempt started.")
+    end_time: DateTime | None = strawberry.field(description="When it ended; null until then.")
     duration_ms: float | None = strawberry.field(
-        description="From start to end in milliseconds; null until it has ended."
+        description="Milliseconds from start to end; null until it has ended."
     )
-    skip_reason: str | None = strawberry.field(description="Why it was skipped.")
-    model: str | None = strawberry.field(description="The language model that it uses.")
+    skip_reason: str | None = strawberry.field(
+        description="Why it was skipped; null if it was not."
+    )
+    model: str | None = strawberry.field(
+        description="The language model that it uses; null if none."
+    )
 
-    @strawberry.field(description="What the language model has used.")
+    @strawberry.field(description="Usage of the language model.")
     def usage(self) -> Usage:
         return Usage.of(self.core.usage)
 
-    @strawberry.field(description="The text that it has put out so far, or a part of it.")
+    @strawberry.field(description="Its output so far, or a part of it.")
     async def output(
         self,
         info: Info,
         offset: Annotated[
-            int, strawberry.argument(description="Where to begin, in characters.")
+            int, strawberry.argument(description="Where to start, in characters.")
         ] = 0,
         limit: Annotated[
             int,
-            strawberry.argument(description="How many characters at most; 1048576 is the limit."),
+            strawberry.argument(
+                description="The maximum number of characters to return; at most 1048576."
+            ),
         ] = OUTPUT_CHARACTERS,
     ) -> StageOutput:
         with as_graphql_errors():
@@ -104,10 +108,10 @@ class Stage:
         return StageOutput.of(self.core, piece)
 
     progress: float | None = strawberry.field(
-        description="How far it is, from 0 to 1, as it has said last; null if it has not."
+        description="The progress that it has reported last, from 0 to 1; null if it has not."
     )
     next_attempt_time: DateTime | None = strawberry.field(
-        description="When its next attempt begins, while it waits for one."
+        description="When its next attempt starts; null unless it waits for one."
     )
 
     @strawberry.field(description="Its attempts, in order.")
@@ -130,7 +134,9 @@ class Stage:
         ] = 0,
         limit: Annotated[
             int,
-            strawberry.argument(description="How many characters at most; 1048576 is the limit."),
+            strawberry.argument(
+                description="The maximum number of characters to return; at most 1048576."
+            ),
         ] = OUTPUT_CHARACTERS,
         streams: Annotated[
             list[LogStream] | None,
@@ -155,7 +161,7 @@ class Stage:
         return StageLog.of(self.core.id, page)
 
     @strawberry.field(
-        description="What went wrong: in the end, or in an attempt that is made again."
+        description="Why it failed, or why its previous attempt did; null if nothing failed."
     )
     def error(self, info: Info) -> ExecutionError | None:
         return ExecutionError.maybe(self.core.error, info)

@@ -30,37 +30,35 @@ argument = strawberry.argument
 
 
 @strawberry.type(
-    description="One message of `executionProgress`. Each carries the state as of its sequence, "
-    "so the latest one is always enough."
+    description="A message of `executionProgress`. Each carries the whole state as of its sequence "
+    "number, so that the latest one is always enough."
 )
 class ExecutionProgress:
-    event: ProgressEvent = strawberry.field(description="What has happened.")
-    id: ID = strawberry.field(description="The execution.")
+    event: ProgressEvent = strawberry.field(description="The kind of event.")
+    id: ID = strawberry.field(description="The id of the execution.")
     sequence: int = strawberry.field(
-        description="The number of the event; each one's is one higher than the last one's."
+        description="The sequence number of the event; it increases by one with each event."
     )
-    cursor: str = strawberry.field(
-        description="Subscribe with `after` set to this and go on from here."
-    )
+    cursor: str = strawberry.field(description="Pass it as `after` to resume from here.")
     at: DateTime = strawberry.field(description="When it happened.")
-    status: ExecutionStatus = strawberry.field(description="Where the execution is.")
+    status: ExecutionStatus = strawberry.field(description="The status of the execution.")
     current_stage: int = strawberry.field(
-        description="The number of the latest stage that has begun, from 1; 0 before the first."
+        description="The number of the latest stage that has started, from 1; 0 before the first."
     )
-    total_stages: int = strawberry.field(description="How many stages there are.")
+    total_stages: int = strawberry.field(description="The number of stages.")
     execution: Execution = strawberry.field(description="The execution as of this event.")
     stage: Stage | None = strawberry.field(
-        description="STAGE_CHANGED and OUTPUT: the stage that it is about."
+        description="The stage that changed or wrote output; null for other events."
     )
     output: StageOutput | None = strawberry.field(
-        description="OUTPUT: the piece that is new, if it is of stdout."
+        description="OUTPUT: the new piece, if it is of stdout; otherwise null."
     )
     log: LogPiece | None = strawberry.field(
-        description="OUTPUT: the piece that is new, of any stream. Of a flood only the end is "
-        "sent, which its offset tells; `Stage.log` has all of it."
+        description="OUTPUT: the new piece, of any stream; otherwise null. Of a flood only the "
+        "end is sent, as its offset shows; `Stage.log` has all of it."
     )
     missed_events: int | None = strawberry.field(
-        description="RESET: how many messages were lost, if known."
+        description="RESET: how many messages were lost; null if unknown, and for other events."
     )
 
     @classmethod
@@ -90,18 +88,16 @@ class ExecutionProgress:
         )
 
 
-@strawberry.type(description="One message of `executionsChanged`.")
+@strawberry.type(description="A message of `executionsChanged`.")
 class ExecutionsChange:
-    change: ListChange = strawberry.field(description="What has happened to the list.")
+    change: ListChange = strawberry.field(description="What changed in the list.")
     execution: Execution | None = strawberry.field(
-        description="The execution that came, changed or left; null for CAUGHT_UP and RESET."
+        description="The execution that entered, changed or left; null for CAUGHT_UP and RESET."
     )
     status_counts: list[StatusCount] = strawberry.field(
-        description="How many executions have each status, the filter's own statuses left aside."
+        description="How many executions have each status, ignoring the filter's own statuses."
     )
-    cursor: str = strawberry.field(
-        description="Subscribe with `after` set to this and go on from here."
-    )
+    cursor: str = strawberry.field(description="Pass it as `after` to resume from here.")
 
     @classmethod
     def of(cls, change: listing.ExecutionsChange, cursor: Cursor) -> Self:
@@ -114,22 +110,22 @@ class ExecutionsChange:
         )
 
 
-@strawberry.type(description="What can be followed.")
+@strawberry.type(description="Follows executions as they change.")
 class Subscription:
     # Coroutines that return a generator, not generators: an error then is one of the
     # operation, sent before any message, as the graphql-transport-ws protocol wants it.
 
     @strawberry.subscription(
-        description="A snapshot, then every event in order, then complete when the execution has "
-        "ended. A disconnect never cancels it."
+        description="Sends a snapshot, then every event in order, and completes when the execution "
+        "has ended. Disconnecting does not cancel the execution."
     )
     async def execution_progress(
         self,
         info: Info,
-        id: Annotated[ID, argument(description="Which execution.")],
+        id: Annotated[ID, argument(description="The id of the execution.")],
         after: Annotated[
             str | None,
-            argument(description="A cursor: begin with the event that follows it."),
+            argument(description="A cursor to resume from, with the event after it."),
         ] = UNSET,
         include_output: Annotated[
             bool, argument(description="Whether OUTPUT messages are sent.")
@@ -141,22 +137,24 @@ class Subscription:
         return _progress(ctx, changes, include_output)
 
     @strawberry.subscription(
-        description="ENTERED for each match, CAUGHT_UP, then the changes of the filtered list as "
-        f"they happen: at most {BURST} at once and {MESSAGES_PER_SECOND} a second. Of an execution "
-        "that changes faster only the latest state is told; what enters, leaves or has another "
-        "status goes first. "
-        "After a cursor, ENTERED may name an execution that you have, UPDATED and LEFT one that "
-        "you have not."
+        description="Sends ENTERED for each match, CAUGHT_UP, then changes of the filtered list "
+        f"as they happen: at most {BURST} at once and {MESSAGES_PER_SECOND} a second. Of an "
+        "execution that changes faster, only the latest state is sent; executions that enter, "
+        "leave or change their status go first. "
+        "After a cursor, ENTERED may name an execution that you already have, UPDATED and LEFT "
+        "one that you do not have."
     )
     async def executions_changed(
         self,
         info: Info,
         filter: Annotated[
-            ExecutionFilter | None, argument(description="Only those that match.")
+            ExecutionFilter | None, argument(description="Only executions that match.")
         ] = UNSET,
         after: Annotated[
             str | None,
-            argument(description="A cursor: only what has changed since then is told first."),
+            argument(
+                description="A cursor to resume from: only later changes are sent before CAUGHT_UP."
+            ),
         ] = UNSET,
     ) -> AsyncGenerator[ExecutionsChange, None]:
         ctx = info.context.ctx

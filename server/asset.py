@@ -1,4 +1,4 @@
-"""Files of the pages, and what keeps a page to its own files."""
+"""Files of the pages, and the policy that keeps a page to its own files."""
 
 from hashlib import blake2b
 from pathlib import PurePath
@@ -24,7 +24,7 @@ POLICY = (
 
 
 class Asset:
-    """A file, held in memory: 304 for who has it already."""
+    """A file in memory: 304 for a client that has it already."""
 
     def __init__(self, name: str, body: bytes, content_policy: str = POLICY) -> None:
         self._body = body

@@ -82,7 +82,7 @@ def validate(folder: Path) -> None:
     """Check the pipeline files in FOLDER; the exit status is 1 if there is an error in one."""
     from .check import check
 
-    # The library logs what it leaves out; here it is told below.
+    # The library logs what it leaves out; here it is printed below.
     logging.getLogger("runcast").addHandler(logging.NullHandler())
     problems, pipelines = check(folder)
     for problem in problems:

@@ -1,4 +1,4 @@
-"""Connections as uvicorn keeps them, with the deadlines, limits and JSON errors that it lacks.
+"""Connections as uvicorn has them, with the deadlines, limits and JSON errors that it lacks.
 
 Of uvicorn's classes, methods are overridden that asyncio or the parser calls, and two more:
 `send_400_response` and `handle_websocket_upgrade` (tests/test_private_names.py looks for them).

@@ -1,4 +1,4 @@
-"""The folder for what a server keeps, which belongs to one server at a time."""
+"""The data folder of a server, which belongs to one server at a time."""
 
 import fcntl
 import time

@@ -12,13 +12,13 @@ from .public_route import PublicRoute
 
 
 async def healthz(ctx: Context, writer: OutputWriter, request: Request) -> Response:
-    """200 as long as the process answers at all; `degraded` if something cannot be kept."""
-    told = {
+    """200 as long as the process answers at all; `degraded` if something cannot be stored."""
+    found = {
         "history": ctx.history.problem,
         "outputs": writer.problem,
         "logs": ctx.files.problem,
     }
-    problems = {name: problem for name, problem in told.items() if problem is not None}
+    problems = {name: problem for name, problem in found.items() if problem is not None}
     if problems:
         return answer({"status": "degraded", "problems": problems})
     return answer({"status": "ok"})

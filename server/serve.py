@@ -20,7 +20,7 @@ from .settings import Settings
 SHUTDOWN_GRACE_SECONDS = 3.0
 GRACEFUL_SECONDS = 2
 DATA_WAIT_SECONDS = 10.0
-"""As long as a server that was told to stop may take."""
+"""As long as a server that is stopping may take."""
 MAX_MESSAGE_BYTES = 2 << 20
 
 
@@ -29,7 +29,7 @@ class CannotServe(Exception):
 
 
 class Server(uvicorn.Server):
-    """Ends executions and subscriptions when it is told to stop, before it closes connections.
+    """Ends executions and subscriptions when it is to stop, before it closes connections.
 
     uvicorn's lifespan shutdown runs only after every connection is gone, and a subscription to an
     execution that runs never goes by itself.

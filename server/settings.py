@@ -23,7 +23,7 @@ DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 
 def default_data() -> Path:
-    """Where a server keeps what it keeps, unless it is told."""
+    """The data folder, unless another one is set."""
     return Path.home() / ".local" / "share" / "runcast"
 
 
@@ -40,14 +40,15 @@ class Settings(Limits, BaseSettings):
         None, description="the folder with the pipeline files; those that runcast ships if left out"
     )
     data: Path = Field(
-        default_factory=default_data, description="the folder for what the server keeps"
+        default_factory=default_data,
+        description="the data folder: the history and the result files",
     )
     retention: Annotated[float, Field(ge=0, le=86_400)] = Field(
         RETENTION_SECONDS,
         description="how long an execution stays in the lists after its end, in seconds",
     )
     history_max: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
-        MAX_RECORDS, description="how many ended executions the history holds"
+        MAX_RECORDS, description="how many ended executions the history stores"
     )
     history_days: Annotated[int, Field(ge=1, le=36_500)] = Field(
         90, description="how many days the history goes back"

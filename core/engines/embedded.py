@@ -113,7 +113,7 @@ class EmbeddedEngine:
 
     def _check_capacity(self, pipeline: Pipeline) -> None:
         if self._closing:
-            raise Unavailable("the server is stopping and starts nothing any more")
+            raise Unavailable("the server is stopping and accepts no new executions")
         has_room = _has_room(pipeline, self._of_pipeline()) and len(self._running) < self._limit
         if not has_room and len(self._waiting) >= self._queue:
             raise CapacityReached(

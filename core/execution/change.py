@@ -1,4 +1,4 @@
-"""What a watcher of an execution is told: one message for each event."""
+"""The messages to a watcher of an execution: one for each event."""
 
 from dataclasses import dataclass
 

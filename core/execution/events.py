@@ -1,6 +1,6 @@
 """What can happen to an execution. An event knows the state that follows it, and nothing else does.
 
-The executor speaks these to a sink; `ExecutionManager.apply` is where they take effect. They are
+The executor sends these to a sink; `ExecutionManager.apply` is where they take effect. They are
 plain values, so that a log can carry them between processes.
 """
 
@@ -27,7 +27,7 @@ from .model import (
 
 
 class ChangeKind(StrEnum):
-    """What a watcher is told about an event."""
+    """The kind of a message to a watcher."""
 
     SNAPSHOT = "SNAPSHOT"
     STATUS_CHANGED = "STATUS_CHANGED"
@@ -110,7 +110,7 @@ class CancelRequested(Event):
 class Ended(Event):
     """The run is over.
 
-    Once a cancel was accepted, the end is CANCELLED, whatever the run itself says.
+    Once a cancel was accepted, the end is CANCELLED, whatever the run itself reports.
     """
 
     status: Status
@@ -118,7 +118,7 @@ class Ended(Event):
     output: JSON = None
     error: Failure | None = None
     return_stage: str | None = None
-    """EARLY_EXIT: the stage that the result is said to come from."""
+    """EARLY_EXIT: the stage whose result counts as that of the execution."""
 
     def after(self, execution: Execution) -> Execution:
         if not self.status.terminal:
@@ -252,7 +252,7 @@ class StageCompleted(StageEvent):
 
 @dataclass(frozen=True, slots=True)
 class StageSkipped(StageEvent):
-    """A condition said that the stage is not needed."""
+    """A condition of the stage decided that it is not needed."""
 
     becomes = StageStatus.SKIPPED
 

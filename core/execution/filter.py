@@ -10,7 +10,7 @@ MOST_TEXT = 200
 
 @dataclass(frozen=True, slots=True)
 class ExecutionFilter:
-    """Everything that is given must hold; None gives no condition. Times in epoch ms.
+    """All conditions that are given must hold; None is no condition. Times in epoch ms.
 
     Raises:
         InvalidInput: the text is too long.

@@ -224,7 +224,7 @@ class Execution:
     cancellation: Cancellation | None = None
     retry_of: str | None = None
     return_stage: str | None = None
-    """Of an early exit: the stage that the result is said to come from."""
+    """Of an early exit: the stage whose result counts as that of the execution."""
     sequence: int = 1
 
     @property

@@ -1,4 +1,4 @@
-"""An execution as JSON, to be kept or sent, and back."""
+"""An execution as JSON, to be stored or sent, and back."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -27,7 +27,7 @@ Value = TypeVar("Value")
 
 
 def dump(execution: Execution) -> bytes:
-    """The whole execution as JSON in UTF-8; half a surrogate pair is kept as it is.
+    """The whole execution as JSON in UTF-8; half a surrogate pair stays as it is.
 
     Raises:
         TypeError, ValueError, RecursionError: a value is not JSON; `storable` drops such values.
@@ -45,7 +45,7 @@ def load(content: bytes) -> Execution:
 
 
 def storable(execution: Execution) -> Execution:
-    """The same without what is too much to keep.
+    """The same execution without what is too large to be stored.
 
     A value that is larger than 256 KiB as JSON, or cannot be JSON, becomes None; larger values are
     in files, and the record names them. Logs are in files as well.

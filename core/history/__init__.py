@@ -1,4 +1,4 @@
-"""What becomes of executions, for longer than they are held in memory and across restarts."""
+"""The states of executions on disk: beyond their time in memory, and across restarts."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -28,13 +28,13 @@ Result = TypeVar("Result")
 
 
 class History:
-    """Follows what it is told of executions and keeps it in `<folder>/history.db`.
+    """Stores the states of executions that it is given in `<folder>/history.db`.
 
     An async context manager. On entering, executions that an earlier process left without an end
     become FAILED with SERVER_RESTART (CANCELLED, where a cancel had been accepted). On leaving,
-    everything that it was told is written, if that can be done in time.
+    everything that it was given is written, if that can be done in time.
 
-    Nothing that happens to the file is an exception for those who tell; see `problem`.
+    A failure of the file never raises in `note` or `committed`; see `problem`.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class History:
     # Writing
 
     def note(self, execution: Execution) -> None:
-        """Has this state kept soon, in place of earlier ones of the same execution. Never waits."""
+        """Stores this state soon, in place of earlier ones of the same execution. Never waits."""
         self._writer.note(execution)
 
     def departed(self, execution_id: str) -> None:

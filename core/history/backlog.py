@@ -1,4 +1,4 @@
-"""What the history has been told and has not written yet."""
+"""States of executions that the history has not written yet."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -65,7 +65,7 @@ class Backlog:
         return future
 
     def give_up(self) -> None:
-        """Tells those who wait for a confirmation that none will come."""
+        """Answers those who wait for a confirmation that none will come."""
         for _, future in self._confirmations:
             if not future.done():
                 future.set_result(False)

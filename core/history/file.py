@@ -1,4 +1,4 @@
-"""The SQLite file that the history is kept in, as its one writer sees it."""
+"""The SQLite file of the history, as its one writer sees it."""
 
 import logging
 import sqlite3
@@ -33,7 +33,7 @@ logger = logging.getLogger("runcast.history")
 
 SCHEMA_VERSION = 1
 BUSY_SECONDS = 1.0
-"""How long a statement waits for a lock that somebody else holds."""
+"""How long a statement waits for a lock of another connection."""
 AT_ONCE = 200
 """How many rows one transaction takes care of, so that none takes long."""
 PAGES_AT_ONCE = 2000
@@ -74,7 +74,7 @@ class HistoryFile:
         self._ready = False
 
     def write(self, executions: Sequence[Execution]) -> None:
-        """Keeps these, in place of what was kept of them before."""
+        """Stores these executions in place of their earlier states."""
         with self._transaction() as connection:
             for execution in executions:
                 self._put(connection, execution)
@@ -149,8 +149,8 @@ class HistoryFile:
         except Exception as error:
             if isinstance(error, DatabaseError) and not isinstance(error, DataError):
                 raise
-            # It is the record: it would be no better the next time, and must not keep others out.
-            logger.exception("execution %s cannot be kept in the history", execution.id)
+            # The record itself is at fault: a retry would fail, too, and must not block the others.
+            logger.exception("execution %s cannot be stored in the history", execution.id)
 
     def _give_back_space(self) -> None:
         """New rows take the pages of old ones; a file that is more than a quarter free shrinks."""
@@ -211,7 +211,7 @@ def _interrupted(execution: Execution, now: int) -> Execution:
     running = execution.running_stage
     error = Failure(
         "ServerRestart",
-        "the server went away before the execution had ended",
+        "the server went down before the execution had ended",
         stage_id=None if running is None else execution.stages[running].id,
     )
     end = Ended(execution.id, now, Status.FAILED, EndReason.SERVER_RESTART, error=error)

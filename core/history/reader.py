@@ -1,4 +1,4 @@
-"""What the history file tells, merged with what is not in it yet."""
+"""Reads the history file, merged with executions that are not in it yet."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,8 +15,8 @@ from .table import COLUMNS, LARGEST, RECORDS, around, conditions, listed
 
 InMemory: TypeAlias = Mapping[str, Execution]
 
-TOLD = ("id", "pipeline_id", "pipeline_name", "status", "started_at", "ended_at")
-ROW = select(*(COLUMNS[name] for name in TOLD))
+SUMMARY = ("id", "pipeline_id", "pipeline_name", "status", "started_at", "ended_at")
+ROW = select(*(COLUMNS[name] for name in SUMMARY))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class HistoryReader:
         self._engine.dispose()
 
     def get(self, execution_id: str) -> Execution | None:
-        """What is kept of an execution, also if it has no end."""
+        """The stored state of an execution, also of one that has not ended."""
         with self._engine.begin() as connection:
             rows = connection.execute(ROW.where(COLUMNS.id == execution_id)).all()
             return next(iter(executions_of(connection, rows)), None)
@@ -98,7 +98,7 @@ class HistoryReader:
 
 
 def executions_of(connection: Connection, rows: Iterable[Row[Any]]) -> list[Execution]:
-    """What is kept of the executions that these rows find."""
+    """The stored states of the executions of these rows."""
     rows = list(rows)
     wanted = RECORDS.c.id.in_(listed(row.id for row in rows))
     records = connection.execute(select(RECORDS).where(wanted))
@@ -110,7 +110,7 @@ def _execution(row: Row[Any], content: bytes) -> Execution:
     try:
         return load(content)
     except (AttributeError, LookupError, RecursionError, TypeError, ValueError):
-        # It is told at least as far as it can be found.
+        # The row still has what it is found by.
         return Execution(
             id=row.id,
             pipeline_id=row.pipeline_id,

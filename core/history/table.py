@@ -1,4 +1,4 @@
-"""The tables that the history is kept in: a row for each execution, and how it is searched."""
+"""The tables of the history: a row for each execution, and how they are searched."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -110,7 +110,7 @@ def row_of(execution: Execution) -> dict[str, object]:
 
 
 def record_of(execution: Execution) -> dict[str, object]:
-    """What is kept of an execution."""
+    """The stored content of an execution."""
     return {"id": execution.id, "content": dump(storable(execution))}
 
 

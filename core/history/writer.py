@@ -1,4 +1,4 @@
-"""Writes what becomes of executions, in a task of its own, and goes on when it cannot."""
+"""Writes states of executions in a task of its own, and tries again when it cannot."""
 
 import asyncio
 import logging
@@ -24,7 +24,7 @@ PRUNING_ENDS = 100
 BACKLOG_LIMIT = 1000
 """How many executions may wait while nothing can be written.
 
-While it can there is no limit of its own: what waits has only just ended, and is held in memory
+While it can there is no limit of its own: what waits has only just ended, and is in memory
 with or without the history.
 """
 
@@ -34,7 +34,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What the history keeps: the newest ends, and none that is too old."""
+    """How much is stored: the executions that ended last, and none that ended too long ago."""
 
     max_records: int
     max_age_seconds: float

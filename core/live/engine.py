@@ -8,7 +8,7 @@ from ..pipelines.pipeline import Pipeline
 
 
 class Engine(Protocol):
-    """Runs executions and tells a sink, in events, what becomes of them.
+    """Runs executions, and reports to a sink, in events, what happens to them.
 
     An engine answers by events only: the embedded one calls the manager, a distributed one writes
     to a log that every manager reads.
@@ -28,7 +28,7 @@ class Engine(Protocol):
         """
 
     async def cancel(self, execution_id: str, reason: str | None, *, forced: bool) -> None:
-        """Has an execution stopped: its CancelRequested event reaches the sink first."""
+        """Stops an execution: its CancelRequested event reaches the sink first."""
 
     async def close(self, grace: float) -> None:
         """Takes no more, ends what waits, gives what runs `grace` seconds and stops the rest.

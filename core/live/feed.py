@@ -16,11 +16,11 @@ from .store import Entry, Store
 
 BURST = 100
 MESSAGES_PER_SECOND = 100
-"""How often a reader of the list is told of what goes on."""
+"""How many changes of the list a reader is sent."""
 
 
 class Feed:
-    """Tells readers of each change, once, in order and without a gap.
+    """Sends each change to its readers, once, in order and without a gap.
 
     Taking the snapshot and beginning to listen are one step: between them nothing is awaited.
     """
@@ -37,7 +37,7 @@ class Feed:
         return len(self._hub) + len(self._list_hub)
 
     def publish(self, change: Change) -> None:
-        """Tells of a change that the store has taken in."""
+        """Sends a change that the store has taken in."""
         self._hub.publish(change)
         if change.kind is not ChangeKind.OUTPUT:
             urgent = change.kind is ChangeKind.STATUS_CHANGED
@@ -45,7 +45,7 @@ class Feed:
             self._list_hub.publish(change.execution, version, present=True, urgent=urgent)
 
     def publish_departure(self, execution: Execution) -> None:
-        """Tells of an execution that the store has forgotten."""
+        """Sends the departure of an execution that the store has forgotten."""
         self._list_hub.publish(execution, self._store.version, present=False, urgent=True)
 
     def close(self) -> None:
@@ -88,7 +88,7 @@ class Feed:
                 about = None if kind is None else dirty.execution
                 yield ExecutionsChange(kind or ListChange.CAUGHT_UP, about, counts, seen)
                 throttle.take()
-                # A reader that is told to end gets the rest at once: there is no more to come.
+                # When the feed closes, a reader gets the rest at once: there is no more to come.
                 if not watcher.closed:
                     await throttle.refilled()
         raise Stopping
@@ -125,7 +125,7 @@ def _news(mirror: Mirror, changed: list[Entry], version: int) -> Iterator[Execut
     """What has changed for a reader that has seen the list as it was at `version`.
 
     Whether it had seen an execution in it is not known: UPDATED and LEFT may name one that it
-    never saw, and ENTERED one that it was told of before what is older. In the order of the
+    never saw, and ENTERED one that it received before what is older. In the order of the
     changes, so that it can break off after each of them.
     """
     for entry in changed:

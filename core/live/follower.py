@@ -1,4 +1,4 @@
-"""Who is told of every change of status and stage, to keep it somewhere else."""
+"""Receives every change of status and stage, to store it somewhere else."""
 
 from typing import Protocol
 
@@ -15,7 +15,7 @@ class Follower(Protocol):
         """The execution has left the lists. Never waits, never raises."""
 
     async def committed(self, execution_id: str) -> object:
-        """Returns once what was noted of an execution is kept, or will not be; in bounded time."""
+        """Returns once the state of an execution is stored, or will not be; in bounded time."""
 
 
 class OwnFiles(Protocol):

@@ -1,4 +1,4 @@
-"""Who is told about a change: bounded watchers of one execution each."""
+"""Passes changes on to bounded watchers of one execution each."""
 
 import asyncio
 from collections import deque
@@ -13,7 +13,7 @@ WATCHER_LIMIT = 256
 
 
 class Watcher:
-    """One reader's queue. When it is full it is emptied, and the reader is told by a RESET."""
+    """One reader's queue. When it is full it is emptied, and the reader gets a RESET."""
 
     __slots__ = ("_changes", "_closed", "_latest", "_limit", "_missed", "_ready")
 

@@ -62,13 +62,13 @@ def taken_over(
     before = ids[: ids.index(from_stage)]
     if missing := [id for id in before if id not in done]:
         raise Conflict(
-            f"{old.id} has no output of stage {missing[0]!r} to take over; "
+            f"{old.id} has no output of stage {missing[0]!r} to reuse; "
             "retry from there or from an earlier stage",
             path=["fromStage"],
         )
     if too_large := [id for id in before if done[id].value_dropped]:
         raise Conflict(
-            f"the output of stage {too_large[0]!r} was too large for the history to keep; "
+            f"the output of stage {too_large[0]!r} was too large to be stored in the history; "
             "retry from there or from an earlier stage",
             path=["fromStage"],
         )

@@ -58,9 +58,9 @@ class ListWatcher:
 
     def __init__(self) -> None:
         self._dirty: OrderedDict[str, Dirty] = OrderedDict()
-        """Everything that is to be told, by its version: what is dirty for the longest first."""
+        """Everything that is to be sent, by its version: what is dirty for the longest first."""
         self._urgent: OrderedDict[str, None] = OrderedDict()
-        """What of it is told first."""
+        """What of it is sent first."""
         self._ready = asyncio.Event()
         self.closed = False
 
@@ -81,7 +81,7 @@ class ListWatcher:
 
     @property
     def idle(self) -> bool:
-        """Whether there is nothing to be told now."""
+        """Whether there is nothing to send now."""
         return not self._dirty
 
     async def next(self) -> Dirty | None:
@@ -137,7 +137,7 @@ class ListHub:
 
 
 class Mirror:
-    """What a watcher of a filtered list has been told, so that it hears only what is new to it."""
+    """The list as its watcher has received it, so that only what is new to it is sent."""
 
     def __init__(self, filter: ExecutionFilter) -> None:
         self._filter = filter
@@ -152,7 +152,7 @@ class Mirror:
         return {status: self._counts[status] for status in Status}
 
     def take(self, execution: Execution, *, present: bool) -> ListChange | None:
-        """What the reader must be told about the execution as it is now; None: nothing."""
+        """The change to send about the execution as it is now; None: nothing is new."""
         self._count(execution, present and self._of_any_status.matches(execution))
         listed = execution.id in self._listed
         if not (present and self._filter.matches(execution)):

@@ -1,4 +1,4 @@
-"""The one holder of all executions: starts, cancels, lists and watches them."""
+"""The one owner of all live executions: starts, cancels, lists and watches them."""
 
 import asyncio
 from collections import deque
@@ -32,14 +32,14 @@ MEMORY_BYTES = 512 << 20
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """What a start came to; `existing`: found by its idempotency key, not started again."""
+    """Result of a start; `existing`: an earlier one with the same idempotency key started it."""
 
     execution: Execution
     existing: bool = False
 
 
 class ExecutionManager:
-    """Holds every execution that runs, waits or has ended within the retention.
+    """Owns every execution that runs, waits or has ended within the retention.
 
     `apply` is the only place where an execution changes. An async context manager: inside of it the
     engine runs and ended executions leave on time.
@@ -155,7 +155,7 @@ class ExecutionManager:
     ) -> Started:
         """A new execution with the same input, labels and options.
 
-        With `from_stage`, what the stages before it came to is taken over.
+        With `from_stage`, the results of the stages before it are reused.
 
         Raises:
             NotFound: the pipeline has no such stage.
@@ -178,13 +178,13 @@ class ExecutionManager:
     async def cancel(
         self, execution_id: str, reason: str | None = None, *, forced: bool = False
     ) -> Execution:
-        """Has the running stage stopped. `forced` skips the grace period, now or in hindsight.
+        """Stops the running stage. `forced` skips the grace period, also of an earlier cancel.
 
         Raises:
             NotFound: no such execution.
             AlreadyEnded: it has its final status.
             Conflict: it is being cancelled already, and this is no harder than before.
-            InvalidInput: the reason cannot be shown.
+            InvalidInput: the reason is too long, or not valid text.
         """
         now = self.get(execution_id)
         if now.status.terminal:
@@ -196,7 +196,7 @@ class ExecutionManager:
         return self.get(execution_id)
 
     def apply(self, event: Event) -> Execution:
-        """Has an event take effect: the one place where an execution changes.
+        """Applies an event: the one place where an execution changes.
 
         Raises:
             NotFound: the execution of the event is not live.
@@ -218,10 +218,10 @@ class ExecutionManager:
     ) -> AsyncGenerator[Change, None]:
         """The state, then every change in order, until the execution has ended.
 
-        First comes a SNAPSHOT. With `after`, the cursor of an earlier change, what came next is
-        told instead, or a RESET with the state if that is no longer known: the latest RING_SIZE
-        changes of an execution are, by this process. At most `limit` changes wait for a slow
-        reader; one that needs only the latest state can do with 1.
+        The first change is a SNAPSHOT. With `after`, the cursor of an earlier change, the changes
+        that followed it come instead, or a RESET with the state if they are no longer known: this
+        process knows the latest RING_SIZE changes of an execution. At most `limit` changes wait
+        for a slow reader; for one that needs only the latest state, 1 is enough.
 
         Raises:
             NotFound: no such execution.
@@ -237,12 +237,12 @@ class ExecutionManager:
     ) -> AsyncGenerator[ExecutionsChange, None]:
         """ENTERED for each that matches, CAUGHT_UP, then what happens to the list.
 
-        What happens is told at most `feed.MESSAGES_PER_SECOND` times a second, after a burst: of
-        an execution that changes faster the latest state, once. What enters, leaves or has another
-        status goes before mere progress. CAUGHT_UP comes again, when there is nothing else to
-        tell, if only the counts have changed.
+        At most `feed.MESSAGES_PER_SECOND` changes a second are sent, after a burst: of an
+        execution that changes faster the latest state, once. Those that enter, leave or change
+        their status go before mere progress. CAUGHT_UP is sent again, when there is nothing else
+        to send, if only the counts have changed.
 
-        With `after`, the cursor of an earlier change, only what is new since then is told before
+        With `after`, the cursor of an earlier change, only what is new since then is sent before
         CAUGHT_UP, or RESET and everything if that is no longer known. What is new may be ENTERED
         for an execution that is in the reader's list, UPDATED or LEFT for one that is not.
 
@@ -272,7 +272,7 @@ class ExecutionManager:
         self, request: StartRequest, pipeline: Pipeline, stages: tuple[StageRun, ...]
     ) -> Started:
         if self.closing:
-            raise Unavailable("the server is stopping and starts nothing any more")
+            raise Unavailable("the server is stopping and accepts no new executions")
         if (existing := self._keys.get(request)) is not None:
             return await self._acknowledged(self.get(existing), existing=True)
         self._check_memory()
@@ -292,7 +292,7 @@ class ExecutionManager:
             )
 
     async def _acknowledged(self, execution: Execution, *, existing: bool = False) -> Started:
-        # Whoever is told the id finds the execution again, whatever happens to this process.
+        # A client that has the id finds the execution again, whatever happens to this process.
         await self.persisted(execution.id)
         # With a short retention it may have left by now.
         return Started(self._store.get(execution.id) or execution, existing)

@@ -1,4 +1,4 @@
-"""What a caller asks to be started, checked at the door."""
+"""A request to start a pipeline, checked on arrival."""
 
 import hashlib
 import json
@@ -45,10 +45,10 @@ class StartRequest:
         cli_tool: str | None = None,
         idempotency_key: str | None = None,
     ) -> "StartRequest":
-        """The request that a caller's words make.
+        """The request for these arguments of a caller.
 
         Raises:
-            InvalidInput: one of them is off; its `path` says which.
+            InvalidInput: one of them is invalid; its `path` says which.
         """
         return cls(
             pipeline_id,
@@ -110,7 +110,7 @@ def checked_reason(reason: str | None) -> str | None:
     """Why somebody cancels, as it may be shown.
 
     Raises:
-        InvalidInput: it is too long, or no UTF-8 can say it.
+        InvalidInput: it is too long, or not valid UTF-8.
     """
     if reason is not None and _size(reason, "reason") > MAX_REASON_BYTES:
         raise InvalidInput(f"the reason has more than {MAX_REASON_BYTES} bytes", path=["reason"])

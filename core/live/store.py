@@ -42,7 +42,7 @@ class Store:
     weight: int = 0
     """How many bytes the executions take together, roughly."""
     _departed: int = 1
-    """The version at which an execution last left. Nothing of those that left is kept."""
+    """The version at which an execution last left. Nothing of those that left is stored."""
 
     def __len__(self) -> int:
         return len(self._entries)

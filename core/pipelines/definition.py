@@ -19,7 +19,7 @@ OutputFormat: TypeAlias = Literal["json", "text", "markdown"]
 
 
 class Definition(BaseModel):
-    """The base of everything that a pipeline file holds: frozen, and a wrong key is an error."""
+    """The base of every part of a pipeline file: frozen, and a wrong key is an error."""
 
     model_config = ConfigDict(
         alias_generator=to_camel, extra="forbid", frozen=True, populate_by_name=True
@@ -109,7 +109,7 @@ class EarlyExit(Definition):
 
     condition: Condition
     return_stage: str | None = None
-    """The stage that the result is said to come from."""
+    """The stage whose result counts as that of the execution."""
 
 
 class Conditions(Definition):

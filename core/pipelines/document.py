@@ -47,7 +47,7 @@ class DocumentError(Exception):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Document:
-    """What a text says."""
+    """The parsed content of a text."""
 
     content: JSON
     root: Node | None

@@ -1,4 +1,4 @@
-"""What a pipeline file may say: the stages in order, and how each of them runs.
+"""The content of a pipeline file: the stages in order, and how each of them runs.
 
 The keys are camelCase, as in the files of the old system (section 5.1 of the REST contract).
 """
@@ -35,7 +35,7 @@ LARGEST_OUTPUT_BYTES = 4 << 30
 
 PROMPT_TIMEOUT_MS = 60_000
 
-# The key that tells what kind a stage is of.
+# The key that determines the kind of a stage.
 KINDS = {"command": "command", "call": "python", "model": "prompt", "prompt": "prompt"}
 
 
@@ -59,7 +59,7 @@ class StageDefinition(Definition):
     input: str | None = None
     """A template for what the stage is given; None: what the stage before handed over."""
     output: OutputDefinition | None = None
-    """How what it comes to is read; None: it is handed over as it is."""
+    """How its result is parsed; None: it is handed over as it is."""
     conditions: Conditions | None = None
 
     @property

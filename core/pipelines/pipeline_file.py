@@ -159,7 +159,7 @@ def _require_json(content: dict[str, Any]) -> None:
     try:
         orjson.dumps(content)
     except orjson.JSONEncodeError as error:
-        raise DocumentError(Flaw(f"it cannot be told as JSON: {error}")) from error
+        raise DocumentError(Flaw(f"it cannot be written as JSON: {error}")) from error
 
 
 def _flaws(content: Any, document: Document, error: ValidationError) -> Iterator[Flaw]:

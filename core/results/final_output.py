@@ -48,5 +48,5 @@ def _at(output: Mapping[str, JSON], path: tuple[str, ...]) -> JSON:
 
 
 def _cut(text: str) -> str:
-    kept = beginning(text, FINAL_UNITS)
-    return kept if len(kept) == len(text) else kept + CUT
+    start = beginning(text, FINAL_UNITS)
+    return start if len(start) == len(text) else start + CUT

@@ -23,7 +23,7 @@ class OutputWriter:
     """Saves ended executions one after the other. An async context manager.
 
     At most `limit` wait; beyond that the one that has waited longest is given up. What goes wrong
-    is logged once per change, and `problem` says it until everything that waited could be written.
+    is logged once per change, and `problem` has it until everything that waited could be written.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class OutputWriter:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Writes what waits, for CLOSE_SECONDS at most: a disk that hangs does not hold us up."""
+        """Writes what waits, for CLOSE_SECONDS at most: a disk that hangs delays nobody."""
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
                 while self._settled:
@@ -73,7 +73,7 @@ class OutputWriter:
     async def committed(self, execution_id: str) -> None:
         """Returns once the execution's file is written or given up; at once if none is due.
 
-        After COMMIT_SECONDS in any case: a disk that hangs holds up nobody.
+        After COMMIT_SECONDS in any case: a disk that hangs delays nobody.
         """
         if settled := self._settled.get(execution_id):
             with suppress(TimeoutError):

@@ -20,7 +20,7 @@ Stamp: TypeAlias = tuple[int, int]
 
 
 class Outputs:
-    """Saves, lists and reads result files; at most `max_files` are kept, the oldest go first.
+    """Saves, lists and reads result files; at most `max_files` are stored, the oldest go first.
 
     Everything here waits for the disk: call it in a thread.
     """

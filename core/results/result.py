@@ -1,4 +1,4 @@
-"""What an ended execution came to, in the words of the result files and of REST.
+"""The result of an ended execution, as the result files and REST spell it.
 
 Sections 1.3, 3 and 5.4 of the REST contract.
 """
@@ -43,7 +43,7 @@ def summary(execution: Execution) -> dict[str, int | float]:
 
 
 def result_output(execution: Execution) -> dict[str, JSON]:
-    """What each completed stage came to, and `optimizedPrompt` of the last of them."""
+    """The value of each completed stage, and `optimizedPrompt` of the last of them."""
     done = [stage for stage in execution.stages if stage.status is StageStatus.COMPLETED]
     if not done:
         return {}
@@ -70,8 +70,8 @@ def stage_error(stage: StageRun) -> str:
 
 def cut(text: str, truncated: bool = False) -> str:
     """A text of at most OUTPUT_UNITS UTF-16 units, and a note where it was longer."""
-    kept = beginning(text, OUTPUT_UNITS)
-    return kept + CUT if truncated or len(kept) < len(text) else kept
+    start = beginning(text, OUTPUT_UNITS)
+    return start + CUT if truncated or len(start) < len(text) else start
 
 
 def cut_value(value: JSON) -> JSON:

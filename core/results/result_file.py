@@ -25,7 +25,7 @@ STAGE_WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class ResultSummary:
-    """What a list of result files tells of one of them; `duration` in ms, `cost` in US dollars."""
+    """A result file in a list of them; `duration` in ms, `cost` in US dollars."""
 
     filename: str
     pipeline_id: str

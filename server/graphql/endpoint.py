@@ -146,4 +146,4 @@ def _check_method(request: Request, operation: Operation) -> None:
     if request.method in READING and operation.kind is OperationType.MUTATION:
         raise HttpError(405, "A mutation must be sent with POST", {"Allow": "POST"})
     if request.method == "HEAD" and operation.kind is OperationType.SUBSCRIPTION:
-        raise HttpError(405, "A subscription is all body", {"Allow": "GET, POST"})
+        raise HttpError(405, "A subscription needs a response with a body", {"Allow": "GET, POST"})

@@ -82,7 +82,7 @@ async def test_what_is_large_is_kept(tmp_path: Path, clock: VirtualClock) -> Non
 async def test_one_bad_record_does_not_lose_the_others(
     tmp_path: Path, clock: VirtualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What cannot be kept at all is named in the log; the history goes on."""
+    """What cannot be stored at all is named in the log; the history goes on."""
     bad: Any = {"input_preview": None}
     async with History(tmp_path, clock) as history:
         for execution in (ended(1), ended(2, **bad), ended(3, ended_at=2**70), ended(4)):
@@ -92,7 +92,7 @@ async def test_one_bad_record_does_not_lose_the_others(
     async with History(tmp_path, clock) as history:
         found, _ = await history.ended_page(1, 10)
     assert {one.id for one in found} == {"exec_1", "exec_3", "exec_4"}
-    assert "exec_2 cannot be kept" in caplog.text
+    assert "exec_2 cannot be stored" in caplog.text
 
 
 async def test_what_waits_is_read_as_if_it_were_written(

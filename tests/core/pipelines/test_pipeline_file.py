@@ -213,7 +213,7 @@ def test_what_no_client_could_be_sent_is_refused(tmp_path: Path, value: str) -> 
     condition = f'{{"skipIf": {{"condition": {{"path": "a", "equals": {value}}}}}}}'
     text = json.dumps(CONTENT).replace('"id": "shout"', f'"id": "shout", "conditions": {condition}')
     [problem] = told(tmp_path / "p.json", text)
-    assert problem.startswith("p.json: it cannot be told as JSON: ")
+    assert problem.startswith("p.json: it cannot be written as JSON: ")
 
 
 @pytest.mark.parametrize("name", ["p.yaml", "p.json"])
