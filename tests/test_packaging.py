@@ -22,6 +22,7 @@ DATA = [
     for package, patterns in PROJECT["tool"]["setuptools"]["package-data"].items()
     for pattern in patterns
 ]
+EXTRAS = set(PROJECT["project"]["optional-dependencies"]) - {"dev"}
 BESIDE = {"tests", "benchmarks", "docs", "build"}
 
 
@@ -115,12 +116,12 @@ def imports_of(path: Path) -> Iterator[str]:
 
 def test_what_is_imported_is_declared_and_the_other_way_round() -> None:
     """Nothing comes along by chance with something else, and nothing is asked for in vain."""
-    assert imported(*ROOMS) == declared("models")
+    assert imported(*ROOMS) == declared(*EXTRAS)
 
 
 def test_what_tests_import_is_declared() -> None:
     """A development environment has it by name."""
-    assert imported("tests", "benchmarks", ".ci") <= declared("models", "dev")
+    assert imported("tests", "benchmarks", ".ci") <= declared(*EXTRAS, "dev")
 
 
 def test_version() -> None:

@@ -22,8 +22,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 ROOT = Path(runcast.__file__).parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 REQUIREMENTS = {one.name: one for one in map(Requirement, PROJECT["dependencies"])}
-DOCUMENTED = {"_exit", "_current_frames"}
-"""Of `os` and `sys`: private by their looks only."""
+DOCUMENTED = {"_exit", "_current_frames", "_replace"}
+"""Of `os`, `sys` and named tuples: private by their looks only."""
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 PYTHON = "python"
 """Not bounded: who runs the tests on a new version sees here whether it fits."""
