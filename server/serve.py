@@ -1,5 +1,6 @@
 """A running server: its socket, its log, what it prints, and how it stops."""
 
+import asyncio
 import gc
 import logging
 import os
@@ -18,6 +19,7 @@ from .data import DataInUse, locked
 from .settings import Settings
 
 SHUTDOWN_GRACE_SECONDS = 3.0
+LOOK_SECONDS = 0.1
 GRACEFUL_SECONDS = 2
 DATA_WAIT_SECONDS = 10.0
 """As long as a server that is stopping may take."""
@@ -31,8 +33,9 @@ class CannotServe(Exception):
 class Server(uvicorn.Server):
     """Ends executions and subscriptions when it is to stop, before it closes connections.
 
-    uvicorn's lifespan shutdown runs only after every connection is gone, and a subscription to an
-    execution that runs never goes by itself.
+    What runs has `SHUTDOWN_GRACE_SECONDS`, or no more of them once Ctrl+C comes again. uvicorn's
+    lifespan shutdown runs only after every connection is gone, and a subscription to an execution
+    that runs never goes by itself.
     """
 
     def __init__(self, config: uvicorn.Config, ctx: Context) -> None:
@@ -40,8 +43,13 @@ class Server(uvicorn.Server):
         self._ctx = ctx
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        grace = 0.0 if self.force_exit else SHUTDOWN_GRACE_SECONDS
-        await self._ctx.manager.close(grace)
+        manager = self._ctx.manager
+        closing = asyncio.create_task(manager.close(SHUTDOWN_GRACE_SECONDS))
+        while not (closing.done() or self.force_exit):
+            await asyncio.wait([closing], timeout=LOOK_SECONDS)
+        if self.force_exit:
+            await manager.close(0)
+        await closing
         await super().shutdown(sockets)
 
 

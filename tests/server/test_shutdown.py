@@ -81,7 +81,7 @@ async def test_an_open_list_is_interrupted(serve: Callable[..., ServerProcess]) 
 
 async def test_twice_told(serve: Callable[..., ServerProcess]) -> None:
     """A second Ctrl+C does not wait for what runs, and still leaves no process."""
-    server = serve("--grace", "1")
+    server = serve("--grace", "1", hurry={"runcast.server.serve:SHUTDOWN_GRACE_SECONDS": 600})
     door = GraphQLDoor(server.client)
     for pipeline in PIPELINES:
         door.start(pipeline, "hello")
