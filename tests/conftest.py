@@ -45,6 +45,8 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., ServerProcess]]:
             *flags: str, hurry: Mapping[str, float] | None = None, **environ: str
         ) -> ServerProcess:
             folder = tmp_path / f"server-{len(list(tmp_path.iterdir()))}"
-            return stack.enter_context(serving(folder, *flags, hurry=hurry, **environ))
+            server = stack.enter_context(serving(folder, *flags, hurry=hurry, **environ))
+            stack.callback(server.end, soon=True)
+            return server
 
         yield start

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 import pytest
 from deadlines import eventually
 from doors import GraphQLDoor
-from server_process import ENDS_SOON, ServerProcess, serving
+from server_process import ServerProcess, serving
 from subscriptions import Message, connected, until, whole
 
 LIST = "query ($f: ExecutionFilter) { executions(filter: $f) { id status sequence } }"
@@ -68,7 +68,7 @@ async def _flat(messages: AsyncIterator[Message]) -> AsyncIterator[Message]:
 
 async def test_life_of_one(serve: Callable[..., ServerProcess]) -> None:
     """An execution enters, is updated and leaves; meanwhile the mirror equals the query."""
-    mirror, server = Mirror(), serve("--retention", "0.3", hurry=ENDS_SOON)
+    mirror, server = Mirror(), serve("--retention", "0.3")
     door = GraphQLDoor(server.client)
     async with connected(server.ws_url) as socket:
         messages = socket.changes()

@@ -3,10 +3,11 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -93,17 +94,19 @@ class ServerProcess:
         """Every process that it has started, and those that these have started."""
         return list(self.process.children(recursive=True))
 
-    def end(self) -> None:
-        """Ends the server and whatever it may have left."""
+    def end(self, *, soon: bool = False) -> None:
+        """Ends the server and whatever it may have left; `soon` if nobody looks at its data."""
         if self.process.poll() is None:
-            self._stop()
+            self._stop(soon)
         if hasattr(self, "client"):
             self.client.close()
 
-    def _stop(self) -> None:
+    def _stop(self, soon: bool) -> None:
         left = self.children()
         self.process.terminate()
         try:
+            if soon:
+                self._insist()
             self.process.wait(timeout=20)
         except psutil.TimeoutExpired:
             self.process.kill()
@@ -111,6 +114,15 @@ class ServerProcess:
         for child in left:
             if child.is_running():
                 child.kill()
+
+    def _insist(self) -> None:
+        """As somebody does who presses Ctrl+C again and again."""
+        for _ in range(50):
+            with suppress(psutil.TimeoutExpired):
+                self.process.wait(timeout=0.1)
+                return
+            with suppress(psutil.NoSuchProcess):
+                self.process.send_signal(signal.SIGINT)
 
     def _address(self) -> str | None:
         match = re.search(r"GraphQL +(http://\S+)/graphql", self.said)
