@@ -5,6 +5,7 @@ import gc
 import logging
 import os
 import socket
+from contextlib import suppress
 
 import click
 import uvicorn
@@ -21,6 +22,7 @@ from .settings import Settings
 SHUTDOWN_GRACE_SECONDS = 3.0
 LOOK_SECONDS = 0.1
 GRACEFUL_SECONDS = 2
+LAST_WORDS_SECONDS = 1.0
 DATA_WAIT_SECONDS = 10.0
 """As long as a server that is stopping may take."""
 MAX_MESSAGE_BYTES = 2 << 20
@@ -50,7 +52,15 @@ class Server(uvicorn.Server):
         if self.force_exit:
             await manager.close(0)
         await closing
+        await self._last_words()
         await super().shutdown(sockets)
+
+    async def _last_words(self) -> None:
+        """Who follows something is told its end before the connection goes, if it listens."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LAST_WORDS_SECONDS):
+                while self._ctx.manager.subscribers:
+                    await asyncio.sleep(LOOK_SECONDS)
 
 
 def run(settings: Settings) -> None:
