@@ -1,7 +1,7 @@
 """The application: every room, put together."""
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -27,6 +27,7 @@ from ..core.running.stages.command import CommandRunner
 from ..core.running.stages.prompt import PromptRunner
 from ..core.running.stages.python import PythonRunner
 from ..core.running.workers.pool import WorkerPool
+from ..core.wall_clock import WallClockWatch
 from ..resolvers.context import Context
 from ..resolvers.tools import CliTools
 from ..rest_compat import answers, routes as rest
@@ -51,6 +52,7 @@ def create_app(settings: Settings) -> Starlette:
     """
     clock = SystemClock()
     files = ExecutionFiles(settings.data, log_max=settings.log_max)
+    wall_clock = WallClockWatch(clock)
     pool = WorkerPool(max_idle=os.cpu_count() or 1)
     prompts = PromptRunner(os.environ)
     runners: dict[str, StageRunner[Any]] = {
@@ -89,10 +91,16 @@ def create_app(settings: Settings) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with files, history, writer, prompts, pool, manager:
+        async with wall_clock, files, history, writer, prompts, pool, manager:
             yield
 
-    routes = _routes(ctx, outputs, writer, settings)
+    watched: dict[str, health.Watched] = {
+        "history": history,
+        "outputs": writer,
+        "logs": files,
+        "clock": wall_clock,
+    }
+    routes = _routes(ctx, outputs, watched, settings)
     app = Starlette(
         routes=routes,
         middleware=_guards(settings, routes),
@@ -110,7 +118,7 @@ def create_app(settings: Settings) -> Starlette:
 
 
 def _routes(
-    ctx: Context, outputs: Outputs, writer: OutputWriter, settings: Settings
+    ctx: Context, outputs: Outputs, watched: Mapping[str, health.Watched], settings: Settings
 ) -> list[BaseRoute]:
     token = _token(settings)
     schema = ExecutableSchema(settings, introspection=settings.introspects)
@@ -127,7 +135,7 @@ def _routes(
         Mount("/api", app=Router(api, redirect_slashes=False)),
         Route("/ws", upgrade_failed),
         WebSocketRoute("/ws", old_socket.serve),
-        *health.routes(ctx, writer),
+        *health.routes(ctx, watched),
     ]
 
 

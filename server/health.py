@@ -1,24 +1,29 @@
 """Whether the process lives, and whether it takes work."""
 
+from collections.abc import Mapping
 from functools import partial
+from typing import Protocol
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ..core.results.output_writer import OutputWriter
 from ..resolvers.context import Context
 from ..rest_compat.answers import answer
 from .public_route import PublicRoute
 
 
-async def healthz(ctx: Context, writer: OutputWriter, request: Request) -> Response:
-    """200 as long as the process answers at all; `degraded` if something cannot be stored."""
-    found = {
-        "history": ctx.history.problem,
-        "outputs": writer.problem,
-        "logs": ctx.files.problem,
-    }
-    problems = {name: problem for name, problem in found.items() if problem is not None}
+class Watched(Protocol):
+    """A part of the server that says what is wrong with it."""
+
+    @property
+    def problem(self) -> str | None:
+        """For people; None while all is well."""
+
+
+async def healthz(parts: Mapping[str, Watched], request: Request) -> Response:
+    """200 as long as the process answers at all; `degraded` if one of the parts has a problem."""
+    told = {name: part.problem for name, part in parts.items()}
+    problems = {name: problem for name, problem in told.items() if problem is not None}
     if problems:
         return answer({"status": "degraded", "problems": problems})
     return answer({"status": "ok"})
@@ -36,8 +41,8 @@ async def readyz(ctx: Context, request: Request) -> Response:
     return answer({"status": "ready"})
 
 
-def routes(ctx: Context, writer: OutputWriter) -> list[PublicRoute]:
+def routes(ctx: Context, parts: Mapping[str, Watched]) -> list[PublicRoute]:
     return [
-        PublicRoute("/healthz", partial(healthz, ctx, writer), methods=["GET"]),
+        PublicRoute("/healthz", partial(healthz, parts), methods=["GET"]),
         PublicRoute("/readyz", partial(readyz, ctx), methods=["GET"]),
     ]

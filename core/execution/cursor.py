@@ -10,7 +10,7 @@ _SHAPE = re.compile(r"([0-9a-z]{1,32}):([0-9]{1,18})")
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """`epoch` names the process that counted, `sequence` the last change that was seen."""
+    """`epoch` is a word of the process that counted, `sequence` the last change that was seen."""
 
     epoch: str
     sequence: int

@@ -18,7 +18,7 @@ def launched(
 ) -> Execution:
     """The execution that a request asks for; `now` in epoch ms."""
     return Execution(
-        id=f"exec_{now}_{_random_word()}",
+        id=f"exec_{now}_{random_word()}",
         pipeline_id=pipeline.id,
         pipeline_name=pipeline.name,
         input=request.input,
@@ -79,14 +79,6 @@ def _is_done(stage: StageRun) -> bool:
     return stage.status in (StageStatus.COMPLETED, StageStatus.SKIPPED)
 
 
-def _random_word() -> str:
+def random_word() -> str:
+    """Eight digits and small letters that nobody can guess."""
     return "".join(secrets.choice(BASE36) for _ in range(8))
-
-
-def base36(number: int) -> str:
-    """A number in digits and small letters."""
-    digits = ""
-    while number:
-        number, digit = divmod(number, 36)
-        digits = BASE36[digit] + digits
-    return digits or "0"

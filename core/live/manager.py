@@ -21,13 +21,15 @@ from .feed import Feed
 from .follower import Follower, OwnFiles
 from .hub import WATCHER_LIMIT
 from .idempotency import IdempotencyKeys
-from .launch import base36, launched, pending, taken_over
+from .launch import launched, pending, random_word, taken_over
 from .listing import ExecutionsChange
 from .request import StartRequest, checked_reason
 from .store import RING_SIZE, Store
 
 RETENTION_SECONDS = 300.0
 MEMORY_BYTES = 512 << 20
+LONGEST_SLEEP_SECONDS = 10.0
+"""A sleep does not count the time in which the machine is suspended, and the retention does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ class ExecutionManager:
         self.engine = engine
         self.clock = clock
         self.retention = retention
-        self.epoch = base36(clock.now())
+        self.epoch = random_word()
         self.closing = False
         self._followers = followers
         self._store = Store(ring_size)
@@ -312,7 +314,8 @@ class ExecutionManager:
             while not self._leaving:
                 self._someone_leaves.clear()
                 await self._someone_leaves.wait()
-            await self.clock.sleep(self._leaving[0][0] - self.clock.monotonic())
+            due_in = self._leaving[0][0] - self.clock.monotonic()
+            await self.clock.sleep(min(due_in, LONGEST_SLEEP_SECONDS))
             self.sweep()
 
 

@@ -14,7 +14,6 @@ from .result_file import NAME, ResultSummary, result_content, result_name
 MAX_FILES = 1000
 MAX_BYTES = 32 << 20
 """A file with more is none of ours, and is not read."""
-LEFTOVER_SECONDS = 3600.0
 
 Stamp: TypeAlias = tuple[int, int]
 
@@ -22,7 +21,7 @@ Stamp: TypeAlias = tuple[int, int]
 class Outputs:
     """Saves, lists and reads result files; at most `max_files` are stored, the oldest go first.
 
-    Everything here waits for the disk: call it in a thread.
+    Everything here waits for the disk: call it in a thread, and one `save` after the other.
     """
 
     def __init__(self, folder: Path, *, max_files: int = MAX_FILES) -> None:
@@ -30,6 +29,8 @@ class Outputs:
         self._max_files = max_files
         self._room = 0
         """How many more files fit in without a look at the folder."""
+        self._latest = 0
+        """The stamp of the newest file, in nanoseconds; 0 before the first look."""
         self._known: dict[str, tuple[Stamp, ResultSummary | None]] = {}
 
     def save(self, execution: Execution) -> str:
@@ -88,10 +89,21 @@ class Outputs:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
+            stamp = self._next_stamp()
+            os.utime(unfinished, ns=(stamp, stamp))
             unfinished.replace(self.folder / name)
         except BaseException:
             unfinished.unlink(missing_ok=True)
             raise
+
+    def _next_stamp(self) -> int:
+        """Later than that of any other file, also after the wall clock was put back.
+
+        The oldest go first, and by what the system stamps them with that may be the newest.
+        """
+        latest = self._latest or max((stamp for _, (stamp, _) in self._files()), default=0)
+        self._latest = max(latest + 1, time.time_ns())
+        return self._latest
 
     def _remove_oldest(self) -> None:
         """Looks at the folder only when it may be full, and makes room for more than one then."""
@@ -108,11 +120,9 @@ class Outputs:
         self._room = self._max_files - len(by_age)
 
     def _remove_leftovers(self) -> None:
-        """What was being written when the machine or the server went down."""
+        """What was being written when the machine or the server went down: nothing is now."""
         for path in self.folder.glob(".result-*.tmp"):
-            with suppress(FileNotFoundError):
-                if time.time() - path.lstat().st_mtime > LEFTOVER_SECONDS:
-                    path.unlink()
+            path.unlink(missing_ok=True)
 
     def _files(self) -> Iterator[tuple[str, Stamp]]:
         """The result files and what changes when they do; one that goes meanwhile is left out."""

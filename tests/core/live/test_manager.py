@@ -30,7 +30,11 @@ from runcast.core.execution.events import (
 )
 from runcast.core.execution.model import EndReason, Execution, StageStatus, Status, Usage
 from runcast.core.live.listing import ExecutionsChange
-from runcast.core.live.manager import RETENTION_SECONDS, ExecutionManager
+from runcast.core.live.manager import (
+    LONGEST_SLEEP_SECONDS,
+    RETENTION_SECONDS,
+    ExecutionManager,
+)
 from runcast.core.running.executor import PipelineExecutor
 from runcast.core.running.stages import StageCall
 from samples import ScriptedEngine, a_pipeline, a_request, said
@@ -311,6 +315,37 @@ async def test_all_that_is_due_leaves_in_one_sweep(
         clock.advance(5)
         manager.sweep()
         assert [one.id for one in manager.list()] == [ids[4], ids[3]]
+async def test_time_in_which_the_machine_was_suspended_counts(
+    engine: ScriptedEngine, leaves_no_task: None
+) -> None:
+    """A sleep does not notice it: what is due is gone ten seconds after the machine woke up."""
+    clock = Suspended()
+    async with ExecutionManager(engine, clock) as manager:
+        execution = await start(manager)
+        manager.apply(end(execution.id, Status.FAILED))
+        await turns()
+        clock.suspended = RETENTION_SECONDS
+        await turns()
+        assert manager.list() != []
+        clock.advance(LONGEST_SLEEP_SECONDS)
+        await turns()
+        assert manager.list() == []
+
+
+class Suspended(VirtualClock):
+    """A machine that was suspended for so many seconds, which no sleep counts."""
+
+    suspended = 0.0
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.suspended
+
+
+async def test_no_two_servers_have_the_same_epoch(
+    engine: ScriptedEngine, clock: VirtualClock
+) -> None:
+    """Though the wall clock said the same when they were started."""
+    assert ExecutionManager(engine, clock).epoch != ExecutionManager(engine, clock).epoch
 
 
 async def test_the_sweeper_outlives_a_sweep_by_hand(

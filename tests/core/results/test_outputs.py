@@ -5,6 +5,7 @@ import json
 import os
 import re
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -337,15 +338,41 @@ def test_files_that_were_there_before_count_too(tmp_path: Path) -> None:
 
 
 def test_what_a_crash_has_left_goes_in_time(tmp_path: Path) -> None:
-    """An unfinished file of yesterday; one that may still be being written stays."""
+    """An unfinished file, whenever the wall clock says that it was written; nothing else."""
     outputs = Outputs(tmp_path, max_files=1)
-    old, fresh = tmp_path / ".result-a.json.tmp", tmp_path / ".result-b.json.tmp"
-    old.write_text("{")
-    fresh.write_text("{")
+    old, recent = tmp_path / ".result-a.json.tmp", tmp_path / ".result-b.json.tmp"
+    other = tmp_path / ".notes.tmp"
+    for path in (old, recent, other):
+        path.write_text("{")
     os.utime(old, (1000, 1000))
     outputs.save(an_ended("exec_1_a"))
     outputs.save(an_ended("exec_1_b"))
-    assert (old.exists(), fresh.exists()) == (False, True)
+    assert (old.exists(), recent.exists(), other.exists()) == (False, False, True)
+
+
+DAY = 86_400 * 10**9
+
+
+@pytest.mark.parametrize("jumps", [(-DAY, 0, 0), (365 * DAY, -365 * DAY, 0), (0, -365 * DAY, DAY)])
+def test_the_newest_stay_when_the_wall_clock_is_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jumps: tuple[int, ...]
+) -> None:
+    """There or back, while the server runs or between two."""
+    wall = time.time_ns()
+    monkeypatch.setattr(time, "time_ns", lambda: wall)
+    before, number = Outputs(tmp_path, max_files=20), 0
+    for jump in (0, *jumps):
+        wall += jump
+        after = Outputs(tmp_path, max_files=20)
+        for outputs in (before, after):
+            for _ in range(15):
+                number += 1
+                outputs.save(an_ended(f"exec_1_{number}"))
+            ids = [json.loads(outputs.read(one.filename))["executionId"] for one in outputs.list()]
+            left = {int(id.removeprefix("exec_1_")) for id in ids}
+            assert left == set(range(number - len(left) + 1, number + 1))
+        before = after
+    assert len(left) in (19, 20)
 
 
 def test_a_write_that_fails_leaves_what_was_there(
