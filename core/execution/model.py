@@ -244,6 +244,16 @@ class Execution:
                 return index
         return None
 
+    @property
+    def latest_moment(self) -> int:
+        """The latest time at which something is known to have happened before its end."""
+        running, asked = self.running_stage, self.cancellation
+        known = (
+            None if running is None else self.stages[running].started_at,
+            None if asked is None else asked.requested_at,
+        )
+        return max([self.started_at, *(at for at in known if at is not None)])
+
     def duration_ms(self, now: int) -> int:
         """So far, or in total."""
         return (now if self.ended_at is None else self.ended_at) - self.started_at

@@ -22,6 +22,8 @@ from .writer import Bounds, HistoryWriter
 FILE_NAME = "history.db"
 MAX_RECORDS = 10_000
 MAX_AGE_SECONDS = 90 * 86_400.0
+LONGEST_PAUSE = 0.1
+"""How long no server may have run, as a share of the greatest age. More is a wrong wall clock."""
 
 Arguments = TypeVarTuple("Arguments")
 Result = TypeVar("Result")
@@ -46,7 +48,8 @@ class History:
         max_age_seconds: float = MAX_AGE_SECONDS,
         files: RecordFiles | None = None,
     ) -> None:
-        file = HistoryFile(folder / FILE_NAME, clock, files)
+        pause = max_age_seconds * LONGEST_PAUSE
+        file = HistoryFile(folder / FILE_NAME, clock, pause, files)
         self._clock = clock
         self._reader = file.reader
         self._writer = HistoryWriter(file, Bounds(max_records, max_age_seconds))

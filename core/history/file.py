@@ -21,17 +21,18 @@ from sqlalchemy.dialects.sqlite import Insert, insert
 from sqlalchemy.exc import DatabaseError, DataError
 
 from ..clock import Clock
-from ..errors import Unavailable
 from ..execution.events import Ended
 from ..execution.model import EndReason, Execution, Failure, Status
 from ..execution.transition import applied
+from .age import Age
 from .reader import ROW, HistoryReader, executions_of
 from .record_files import RecordFiles
-from .table import COLUMNS, EXECUTIONS, RECORDS, TABLES, listed, record_of, row_of
+from .table import COLUMNS, EXECUTIONS, RECORDS, listed, record_of, row_of
+from .versions import bring_up_to_date
 
 logger = logging.getLogger("runcast.history")
 
-SCHEMA_VERSION = 1
+LONGEST_PAUSE_SECONDS = 86_400.0
 BUSY_SECONDS = 1.0
 """How long a statement waits for a lock of another connection."""
 AT_ONCE = 200
@@ -53,7 +54,7 @@ def _put(table: Table, *changing: str) -> Insert:
     return new.on_conflict_do_update(index_elements=[table.c.id], set_=changed)
 
 
-PUT_ROW = _put(EXECUTIONS, "status", "ended_at", "duration")
+PUT_ROW = _put(EXECUTIONS, "status", "ended_at", "duration", "kept_since")
 PUT_RECORD = _put(RECORDS, "content")
 
 
@@ -62,15 +63,25 @@ class HistoryFile:
 
     Whatever goes wrong is raised as SQLAlchemy's DatabaseError, an OSError or Unavailable; the next
     call begins anew. A file that is no database is moved aside, and the next call makes another.
+    If nobody has written to the file for more than `longest_pause` seconds, they do not count when
+    it is pruned: see age.py.
     """
 
-    def __init__(self, path: Path, clock: Clock, files: RecordFiles | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        clock: Clock,
+        longest_pause: float = LONGEST_PAUSE_SECONDS,
+        files: RecordFiles | None = None,
+    ) -> None:
         self.path = path.absolute()
         self._files = files
         self._clock = clock
+        self._longest_pause = longest_pause
         self._writing = _engine(self.path, "rwc", "BEGIN IMMEDIATE", PRAGMAS)
         reading = _engine(self.path, "rw", "BEGIN", ["PRAGMA query_only = ON"])
         self.reader = HistoryReader(reading)
+        self._age = Age()
         self._ready = False
 
     def write(self, executions: Sequence[Execution]) -> None:
@@ -99,12 +110,14 @@ class HistoryFile:
 
     def prune(self, max_records: int, max_age_seconds: float) -> bool:
         """Forgets what ended too long ago, or before the newest ones; whether there is more."""
-        oldest = self._clock.now() - int(max_age_seconds * 1000)
-        ended = select(COLUMNS.id).where(COLUMNS.ended_at.is_not(None))
-        newest_first = ended.order_by(COLUMNS.ended_at.desc(), COLUMNS.id.desc())
-        too_old = ended.where(COLUMNS.ended_at < oldest).limit(AT_ONCE)
+        ended = select(COLUMNS.id).where(COLUMNS.kept_since.is_not(None))
+        newest_first = ended.order_by(
+            COLUMNS.kept_since.desc(), COLUMNS.ended_at.desc(), COLUMNS.id.desc()
+        )
         too_many = newest_first.limit(AT_ONCE).offset(max_records)
         with self._transaction() as connection:
+            oldest = self._age.of(self._clock.now()) - int(max_age_seconds * 1000)
+            too_old = ended.where(COLUMNS.kept_since < oldest).limit(AT_ONCE)
             removed = [_remove(connection, those) for those in (too_old, too_many)]
         if any(removed):
             self._give_back_space()
@@ -124,6 +137,7 @@ class HistoryFile:
                 self._set_up()
             with self._writing.begin() as connection:
                 yield connection
+                self._age.note(connection, self._clock.now())
         except DatabaseError as error:
             self._writing.dispose()
             if _is_unreadable(error):
@@ -132,18 +146,17 @@ class HistoryFile:
 
     def _set_up(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        now = self._clock.now()
         with self._writing.begin() as connection:
-            version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
-            if version > SCHEMA_VERSION:
-                raise Unavailable(f"the history is of a newer version of runcast ({version})")
-            if version < SCHEMA_VERSION:
-                TABLES.create_all(connection)
-                connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            bring_up_to_date(connection, now)
+            self._age = Age.resumed(connection, now, self._longest_pause)
         self._ready = True
 
     def _put(self, connection: Connection, execution: Execution) -> None:
         try:
             row, record = row_of(execution), record_of(execution)
+            if execution.ended_at is not None:
+                row["kept_since"] = self._age.of(min(execution.ended_at, self._clock.now()))
             connection.execute(PUT_ROW, row)
             connection.execute(PUT_RECORD, record)
         except Exception as error:
@@ -214,7 +227,9 @@ def _interrupted(execution: Execution, now: int) -> Execution:
         "the server went down before the execution had ended",
         stage_id=None if running is None else execution.stages[running].id,
     )
-    end = Ended(execution.id, now, Status.FAILED, EndReason.SERVER_RESTART, error=error)
+    # By the wall clock of another process it may have begun later than now.
+    at = max(now, execution.latest_moment)
+    end = Ended(execution.id, at, Status.FAILED, EndReason.SERVER_RESTART, error=error)
     return applied(end, execution)
 
 

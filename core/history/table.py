@@ -69,10 +69,13 @@ EXECUTIONS = Table(
     Column("started_at", Number, nullable=False),
     Column("ended_at", Number),
     Column("duration", Number),
+    # The end in the history's own time, by which it forgets: see age.py.
+    Column("kept_since", Number),
     Column("labels", LargeBinary, nullable=False),
     Column("said", LargeBinary, nullable=False),
     Index("executions_by_start", "started_at", "id"),
     Index("executions_by_end", "ended_at", "id"),
+    Index("executions_by_age", "kept_since", "ended_at", "id"),
     Index("executions_by_duration", "duration", "id"),
     Index("executions_by_name", "pipeline_name", "id"),
     Index("executions_by_status", "status", "ended_at", "id"),
@@ -82,6 +85,12 @@ RECORDS = Table(
     TABLES,
     Column("id", Words, primary_key=True),
     Column("content", LargeBinary, nullable=False),
+)
+AGE = Table(
+    "age",
+    TABLES,
+    Column("seen_at", Number, nullable=False),
+    Column("behind", Number, nullable=False),
 )
 COLUMNS = EXECUTIONS.c
 ORDER_COLUMNS = {
@@ -104,6 +113,7 @@ def row_of(execution: Execution) -> dict[str, object]:
         "started_at": execution.started_at,
         "ended_at": ended,
         "duration": None if ended is None else ended - execution.started_at,
+        "kept_since": None,
         "labels": b"".join(_label(*label) for label in execution.labels),
         "said": b"\xff".join(utf8(words.casefold()) for words in said),
     }

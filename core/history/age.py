@@ -1,0 +1,38 @@
+"""The time by which the history forgets: no wall clock that is wrong makes anything old."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from sqlalchemy import Connection, select
+
+from .table import AGE
+
+
+@dataclass(frozen=True, slots=True)
+class Age:
+    """Turns epoch milliseconds of this process into the history's own time.
+
+    The two are the same as long as the wall clock seems to be right. It does not where more than
+    the longest pause has passed since the history was last written to, or less than nothing: then
+    it is wrong now, or was before, and the history's own time goes on where it was.
+    """
+
+    behind: int = 0
+
+    @classmethod
+    def resumed(cls, connection: Connection, now: int, longest_pause: float) -> Self:
+        """Goes on where the last process was; `now` in epoch ms, `longest_pause` in seconds."""
+        row = connection.execute(select(AGE.c.seen_at, AGE.c.behind)).one_or_none()
+        if row is None:
+            return cls()
+        paused = now - row.seen_at
+        believed = 0 <= paused <= longest_pause * 1000
+        return cls(row.behind if believed else row.behind + paused)
+
+    def of(self, moment: int) -> int:
+        return moment - self.behind
+
+    def note(self, connection: Connection, now: int) -> None:
+        """Notes that the history was written to."""
+        connection.execute(AGE.delete())
+        connection.execute(AGE.insert().values(seen_at=now, behind=self.behind))

@@ -1,0 +1,44 @@
+"""The versions of the schema, and how a file of an earlier one is brought up to date."""
+
+import logging
+
+from sqlalchemy import Connection, func, insert, select, update
+
+from ..errors import Unavailable
+from .table import AGE, COLUMNS, EXECUTIONS, TABLES
+
+logger = logging.getLogger("runcast.history")
+
+SCHEMA_VERSION = 2
+
+
+def bring_up_to_date(connection: Connection, now: int) -> None:
+    """Makes the tables, or those of an earlier version into those of this one; `now` in epoch ms.
+
+    To be called in a transaction: all of it happens, or nothing.
+
+    Raises:
+        Unavailable: the file is of a later version; nothing was changed.
+    """
+    version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+    if version > SCHEMA_VERSION:
+        raise Unavailable(f"the history is of a newer version of runcast ({version})")
+    if version == SCHEMA_VERSION:
+        return
+    TABLES.create_all(connection)
+    if version == 1:
+        logger.info("the history is of version 1 and becomes one of version 2")
+        connection.exec_driver_sql("ALTER TABLE executions ADD COLUMN kept_since BIGINT")
+        _fill(connection, now)
+        for index in EXECUTIONS.indexes:
+            index.create(connection, checkfirst=True)
+    connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def _fill(connection: Connection, now: int) -> None:
+    """What version 1 did not have: the history's age, which is that of its newest execution."""
+    connection.execute(update(EXECUTIONS).values(kept_since=COLUMNS.ended_at))
+    newest = func.max(func.coalesce(COLUMNS.ended_at, COLUMNS.started_at))
+    latest = connection.execute(select(newest)).scalar_one()
+    if latest is not None:
+        connection.execute(insert(AGE).values(seen_at=min(now, latest), behind=0))

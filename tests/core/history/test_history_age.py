@@ -1,0 +1,178 @@
+"""The history forgets by time that has passed, and not by what the wall clock says."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from runcast.core.clock import SystemClock
+from runcast.core.execution.events import Began, CancelRequested, StageStarted
+from runcast.core.execution.model import Status
+from runcast.core.execution.transition import applied
+from runcast.core.history.file import HistoryFile
+from samples import an_execution
+from shifting_clock import DAY, YEAR, Machine
+
+WEEK = 7 * DAY
+MAX_RECORDS = 1000
+MAX_AGE = 90 * DAY
+
+
+class Process:
+    """One that has the history open, from its own start on."""
+
+    def __init__(self, file: HistoryFile, clock: SystemClock) -> None:
+        self.file = file
+        self.clock = clock
+
+    def ends(self, *names: str) -> None:
+        """Executions of these names end now."""
+        now = self.clock.now()
+        self.file.write(
+            an_execution(name, status=Status.COMPLETED, started_at=now - 5, ended_at=now)
+            for name in names
+        )
+
+    def prunes(self, max_records: int = MAX_RECORDS, max_age: float = MAX_AGE) -> None:
+        while self.file.prune(max_records, max_age):
+            pass
+
+    @property
+    def names(self) -> set[str]:
+        """What is left."""
+        found, _ = self.file.reader.ended({}, 0, 2000)
+        return {execution.id for execution in found}
+
+
+@contextmanager
+def process(folder: Path, machine: Machine) -> Iterator[Process]:
+    clock = SystemClock(machine.wall, machine.measured)
+    file = HistoryFile(folder / "history.db", clock, WEEK)
+    try:
+        assert not file.settle(())
+        yield Process(file, clock)
+    finally:
+        file.close()
+
+
+@pytest.mark.parametrize("jump", [YEAR, -YEAR, 30 * YEAR, -DAY, DAY])
+def test_a_jump_while_it_runs_forgets_nothing(tmp_path: Path, jump: float) -> None:
+    """There and back."""
+    machine = Machine()
+    with process(tmp_path, machine) as running:
+        running.ends("before")
+        for shift in (jump, -jump):
+            machine.shift(shift)
+            machine.pass_by(60)
+            running.ends(f"after {shift}")
+            running.prunes()
+        assert running.names == {"before", f"after {jump}", f"after {-jump}"}
+
+
+@pytest.mark.parametrize("jump", [YEAR, -YEAR, 30 * YEAR, -DAY])
+def test_a_restart_while_the_wall_clock_is_wrong_forgets_nothing(
+    tmp_path: Path, jump: float
+) -> None:
+    """Nor does the one after it was set right, nor several that had it wrong."""
+    machine = Machine()
+    with process(tmp_path, machine) as first:
+        first.ends("before")
+    machine.shift(jump)
+    for name in ("wrong", "wrong again"):
+        with process(tmp_path, machine) as wrong:
+            wrong.prunes()
+            machine.pass_by(3600)
+            wrong.ends(name)
+            wrong.prunes()
+    machine.shift(-jump)
+    with process(tmp_path, machine) as right:
+        right.prunes()
+        machine.pass_by(3600)
+        right.ends("after")
+        right.prunes()
+        assert right.names == {"before", "wrong", "wrong again", "after"}
+
+
+@pytest.mark.parametrize("jump", [YEAR, -YEAR, -DAY])
+def test_the_newest_are_those_that_ended_last(tmp_path: Path, jump: float) -> None:
+    """Whatever the wall clock said then."""
+    machine = Machine()
+    for number, shift in enumerate((0, jump, -jump, jump)):
+        machine.shift(shift)
+        with process(tmp_path, machine) as one:
+            one.prunes()
+            machine.pass_by(60)
+            one.ends(str(number))
+            one.prunes(max_records=2)
+            assert one.names == {str(left) for left in (number - 1, number) if left >= 0}
+
+
+def test_time_that_was_measured_makes_old(tmp_path: Path) -> None:
+    """Also while the wall clock is wrong, and what has ended under a wrong one."""
+    machine = Machine()
+    with process(tmp_path, machine) as one:
+        one.ends("first")
+    machine.shift(YEAR)
+    with process(tmp_path, machine) as one:
+        machine.pass_by(60 * DAY)
+        one.ends("second")
+        one.prunes()
+        assert one.names == {"first", "second"}
+        machine.pass_by(31 * DAY)
+        one.prunes()
+        assert one.names == {"second"}
+    machine.shift(-YEAR)
+    with process(tmp_path, machine) as one:
+        one.prunes()
+        machine.pass_by(58 * DAY)
+        one.prunes()
+        assert one.names == {"second"}
+        machine.pass_by(2 * DAY)
+        one.prunes()
+        assert one.names == set()
+
+
+def test_a_short_pause_counts_and_a_long_one_does_not(tmp_path: Path) -> None:
+    """A long one may be a wall clock that is wrong: nobody has measured it."""
+    machine = Machine()
+    with process(tmp_path, machine) as one:
+        one.ends("first")
+    for _ in range(12):
+        machine.pass_by(WEEK)
+        with process(tmp_path, machine) as one:
+            one.prunes()
+    machine.pass_by(WEEK + 1)
+    with process(tmp_path, machine) as one:
+        one.prunes()
+        assert one.names == {"first"}
+    machine.pass_by(6 * DAY + 1)
+    with process(tmp_path, machine) as one:
+        one.prunes()
+        assert one.names == set()
+
+
+def test_what_a_crash_left_open_ends_after_it_began(tmp_path: Path) -> None:
+    """Though the wall clock was put back a year between the two."""
+    machine = Machine()
+    with process(tmp_path, machine) as crashed:
+        now = crashed.clock.now()
+        running = an_execution("exec_1", started_at=now)
+        running = applied(Began("exec_1", now + 10), running)
+        running = applied(StageStarted("exec_1", now + 20, 0), running)
+        stopping = an_execution("exec_2", started_at=now)
+        stopping = applied(Began("exec_2", now + 10), stopping)
+        stopping = applied(CancelRequested("exec_2", now + 30), stopping)
+        crashed.file.write([running, stopping])
+    machine.shift(-YEAR)
+    with process(tmp_path, machine) as one:
+        first, second = (one.file.reader.get(f"exec_{n}") for n in (1, 2))
+        assert first and second
+        assert first.ended_at == now + 20
+        assert (first.stages[0].ended_at, first.stages[0].duration_ms) == (now + 20, 0)
+        assert second.ended_at == now + 30
+        assert second.cancellation and second.cancellation.stopped_after == 0
+        # It counts as ended now, and goes when its time has come.
+        one.prunes()
+        machine.pass_by(MAX_AGE + 1)
+        one.prunes()
+        assert one.names == set()
