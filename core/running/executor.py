@@ -26,7 +26,7 @@ from ..execution.events import (
 from ..execution.log import LogPiece, LogStream
 from ..execution.model import EndReason, Execution, Failure, StageStatus, Status
 from ..json_value import JSON
-from ..pipelines.pipeline import Pipeline, StageDefinition
+from ..pipelines.pipeline import Pipeline, PromptStage, StageDefinition
 from .attempt import attempt
 from .attempt_log import AttemptLog
 from .conditions import exits_early, return_stage, skip_reason
@@ -193,8 +193,8 @@ class PipelineExecutor:
 
     async def _stage(self, course: _Course, index: int, stage: StageDefinition) -> JSON:
         for number in range(1, stage.retry_count + 2):
-            started = StageStarted(course.id, self._clock.now(), index, number)
-            await course.sink(started)
+            now, model = self._clock.now(), _model(stage)
+            await course.sink(StageStarted(course.id, now, index, number, model))
             try:
                 result = await self._attempt(course, index, stage, number)
             except StageError as error:
@@ -263,6 +263,11 @@ class PipelineExecutor:
 
     def _failed(self, course: _Course, reason: EndReason, error: Failure) -> Ended:
         return Ended(course.id, self._clock.now(), Status.FAILED, reason, error=error)
+
+
+def _model(stage: StageDefinition) -> str | None:
+    """What a prompt stage is going to ask, before anything has answered."""
+    return stage.model.model_id if isinstance(stage, PromptStage) else None
 
 
 def _failure(error: StageError, stage: StageDefinition) -> Failure:

@@ -137,6 +137,19 @@ def test_live_output(claude: ServerProcess, run: Run, home: Path) -> None:
     assert ended(claude, id)["result"]["output"]["one"] == {"first": 1, "skip": False}
 
 
+def test_the_model_is_there_while_a_stage_runs(claude: ServerProcess, run: Run) -> None:
+    """As the pipeline names it; afterwards also the tool that has asked it."""
+    id = run("HANG")
+    eventually(lambda: detail(claude, id)["stages"][5]["status"] == "running")
+    query = f'{{ execution(id: "{id}") {{ stages {{ status model }} }} }}'
+    asked = claude.client.post("/graphql", json={"query": query}).json()
+    stages = asked["data"]["execution"]["stages"]
+    assert stages[0] == {"status": "COMPLETED", "model": "claude:claude-x"}
+    assert stages[5] == {"status": "RUNNING", "model": "claude-x"}
+    claude.client.post(f"/api/executions/{id}/cancel").raise_for_status()
+    ended(claude, id)
+
+
 def test_early_exit(claude: ServerProcess, run: Run) -> None:
     """What comes after an early exit is never reached, and the execution has completed."""
     execution = ended(claude, run("EARLY"))

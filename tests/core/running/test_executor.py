@@ -4,6 +4,7 @@ import asyncio
 import logging
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,10 +12,17 @@ from memory_stores import AtOnce, MemoryStores
 from patience import turns, until
 from runcast.core.errors import StageError
 from runcast.core.execution.events import Ended, Event, StageLogged, Submitted
-from runcast.core.execution.model import EndReason, Execution, StageStatus, Status, Usage
+from runcast.core.execution.model import (
+    EndReason,
+    Execution,
+    RunOptions,
+    StageStatus,
+    Status,
+    Usage,
+)
 from runcast.core.json_value import as_text
 from runcast.core.live.launch import pending
-from runcast.core.pipelines.pipeline import Pipeline
+from runcast.core.pipelines.pipeline import Pipeline, PipelineFile
 from runcast.core.running.executor import PipelineExecutor
 from runcast.core.running.stages import StageCall, StageResult, Stop
 from samples import a_pipeline, an_execution
@@ -32,7 +40,8 @@ class Course:
         self.pipeline = pipeline
         self.execution = an_execution(stages=pending(pipeline))
         self.events: list[Event] = []
-        self._executor = PipelineExecutor({"python": self.runner}, clock, MemoryStores(), AtOnce())
+        runners = {"python": self.runner, "prompt": self.runner}
+        self._executor = PipelineExecutor(runners, clock, MemoryStores(), AtOnce())
 
     def begin(self) -> "asyncio.Task[None]":
         run = self._executor.run(self.execution, self.pipeline, self.sink, Stop())
@@ -67,6 +76,25 @@ def failing(error: BaseException, times: int = 100) -> Act:
         return "at last"
 
     return act
+
+
+@pytest.mark.parametrize("mode", ["api", "cli"])
+async def test_the_model_of_a_prompt_is_told_when_it_begins(clock: VirtualClock, mode: str) -> None:
+    """Whatever becomes of it; other stages have none."""
+    source = a_pipeline("one").source
+    prompt = {"prompt": {"template": "?"}, "model": {"providerID": "openai", "modelID": "a-model"}}
+    source["stages"].append({"id": "two", "retryCount": 0, **prompt})
+    definition = PipelineFile.model_validate(source)
+    pipeline = Pipeline(definition=definition, source=source, path=Path("demo.yaml"))
+    course = Course(pipeline, clock, two=(gate := Gate()))
+    course.execution = replace(course.execution, options=RunOptions(execution_mode=mode))
+    run = course.begin()
+    await gate.entered.wait()
+    assert [stage.model for stage in course.execution.stages] == [None, "a-model"]
+    run.cancel()
+    await asyncio.wait([run])
+    assert course.stages == [StageStatus.COMPLETED, StageStatus.CANCELLED]
+    assert course.execution.stages[1].model == "a-model"
 
 
 async def test_stages_run_in_order_and_hand_on_their_values(clock: VirtualClock) -> None:
