@@ -67,16 +67,25 @@ def _plain(value: object) -> Mapping[str, object]:
     if isinstance(value, StageLog):
         lengths = {"length": value.length, "output_length": value.output_length}
         return lengths | ({"head": value.head} if value.head else {})
-    if isinstance(value, StoredValue):
-        return {STORED: {field.name: getattr(value, field.name) for field in fields(value)}}
     if is_dataclass(value):
-        return {field.name: getattr(value, field.name) for field in fields(value)}
+        return dict(_named(field.name, getattr(value, field.name)) for field in fields(value))
     raise TypeError(f"{type(value).__name__} is not JSON")
 
 
+IN_FILE = "_in_file"
+"""Ends the key of a value that is in a file: what a stage returns can look like anything."""
+
+
+def _named(name: str, value: object) -> tuple[str, object]:
+    return (name + IN_FILE if isinstance(value, StoredValue) else name), value
+
+
 def _built(cls: type[Value], data: Mapping[str, Any]) -> Value:
-    names = (field.name for field in fields(cls))  # type: ignore[arg-type]
+    names = [field.name for field in fields(cls)]  # type: ignore[arg-type]
     known = {name: data[name] for name in names if name in data}
+    for name in names:
+        if name + IN_FILE in data:
+            known[name] = _built(StoredValue, data[name + IN_FILE])
     for name, convert in PARTS.get(cls, {}).items():
         if known.get(name) is not None:
             known[name] = convert(known[name])
@@ -85,17 +94,6 @@ def _built(cls: type[Value], data: Mapping[str, Any]) -> Value:
 
 def _of(cls: type[Value]) -> Callable[[Mapping[str, Any]], Value]:
     return lambda data: _built(cls, data)
-
-
-STORED = "runcast:stored"
-"""The key of an object in a record that stands for a value in a file."""
-
-
-def _value(data: Any) -> JSON:
-    if isinstance(data, dict) and data.keys() == {STORED}:
-        return _built(StoredValue, data[STORED])
-    value: JSON = data
-    return value
 
 
 def _stage(data: Mapping[str, Any]) -> StageRun:
@@ -109,8 +107,6 @@ def _stage(data: Mapping[str, Any]) -> StageRun:
 
 PARTS: Mapping[type, Mapping[str, Callable[[Any], object]]] = {
     Execution: {
-        "input": _value,
-        "output": _value,
         "stages": lambda stages: tuple(map(_stage, stages)),
         "status": Status,
         "end_reason": EndReason,
@@ -124,7 +120,6 @@ PARTS: Mapping[type, Mapping[str, Callable[[Any], object]]] = {
         "usage": _of(Usage),
         "log": _of(StageLog),
         "attempts": lambda attempts: tuple(_built(StageAttempt, one) for one in attempts),
-        "value": _value,
         "error": _of(Failure),
     },
     StageAttempt: {"status": StageStatus, "error": _of(Failure)},
