@@ -88,7 +88,7 @@ def stage_progress(stage: StageRun) -> dict[str, object]:
 
 def shown_output(stage: StageRun) -> str:
     """The beginning of what it has written, and a note where there is more."""
-    return cut(stage.log.head, stage.log.output_length > len(stage.log.head))
+    return cut(stage.log.head, stage.log.goes_on)
 
 
 def result(execution: Execution) -> dict[str, object]:

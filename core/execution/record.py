@@ -66,7 +66,7 @@ def _as_json(value: object) -> bytes:
 def _plain(value: object) -> Mapping[str, object]:
     if isinstance(value, StageLog):
         lengths = {"length": value.length, "output_length": value.output_length}
-        return lengths | ({"head": value.head} if value.head else {})
+        return lengths | ({"head": value.head, "cut": value.cut} if value.head else {})
     if is_dataclass(value):
         return dict(_named(field.name, getattr(value, field.name)) for field in fields(value))
     raise TypeError(f"{type(value).__name__} is not JSON")
@@ -101,8 +101,8 @@ def _stage(data: Mapping[str, Any]) -> StageRun:
     if "output" not in data:
         return stage
     # A record of version 0.1 has the beginning of the output in itself, and no log.
-    text = data["output"]["text"]
-    return replace(stage, log=StageLog(len(text), len(text), head=text))
+    text, dropped = data["output"]["text"], data["output"]["dropped"]
+    return replace(stage, log=StageLog(len(text), len(text), head=text, cut=dropped > 0))
 
 
 PARTS: Mapping[type, Mapping[str, Callable[[Any], object]]] = {

@@ -21,6 +21,13 @@ class StageLog:
     """The latest pieces, without a gap between them."""
     head: str = ""
     """The beginning of stdout, where somebody has read it to show it."""
+    cut: bool = False
+    """Whether more than `head` was written, and is nowhere: version 0.1 has cut it off."""
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether more than `head` was written to stdout."""
+        return self.cut or self.output_length > len(self.head)
 
     def appended(self, piece: LogPiece, output_offset: int) -> "StageLog":
         """The same with another piece at its end; `output_offset` is how long stdout was before.

@@ -106,7 +106,7 @@ def _stage(stage: StageRun) -> dict[str, object]:
         "cost": usage.cost_usd,
         "inputTokens": usage.input_tokens,
         "outputTokens": usage.output_tokens,
-        "output": cut(log.head, log.output_length > len(log.head)) if log.head else None,
+        "output": cut(log.head, log.goes_on) if log.head else None,
     }
     if stage.status is StageStatus.COMPLETED:
         shown["parsedOutput"] = cut_value(stage.value)
