@@ -281,7 +281,7 @@ class StageCancelled(StageEvent):
     becomes = StageStatus.CANCELLED
 
     def after_stage(self, stage: StageRun) -> StageRun:
-        return stage.over(StageStatus.CANCELLED, self.at, stage.error)
+        return _stopped(stage, StageStatus.CANCELLED, self.at)
 
 
 def _cancelled(execution: Execution, at: int) -> Execution:
@@ -301,6 +301,11 @@ def _closed(execution: Execution, at: int, status: StageStatus, error: Failure |
     """No stage of an ended execution is left on RUNNING."""
     for index, stage in enumerate(execution.stages):
         if stage.status is StageStatus.RUNNING:
-            over = stage.over(status, at, error or stage.error)
+            over = stage.over(status, at, error) if error else _stopped(stage, status, at)
             execution = execution.with_stage(index, over)
     return execution
+
+
+def _stopped(stage: StageRun, status: StageStatus, at: int) -> StageRun:
+    """What went wrong in an attempt before stays to be seen; it is no error of the latest one."""
+    return replace(stage.over(status, at, None), error=stage.error)
