@@ -9,11 +9,14 @@ from runcast.core.execution.model import (
     Execution,
     Failure,
     RunOptions,
+    StageAttempt,
     StageRun,
     StageStatus,
     Status,
     Usage,
 )
+from runcast.core.execution.stage_log import StageLog
+from runcast.core.execution.stored import StoredValue
 
 # Half surrogate pairs and NUL are among them.
 TEXTS = st.text(st.characters(), max_size=20)
@@ -31,10 +34,17 @@ def optional(some: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 
 FAILURES = st.builds(Failure, TEXTS, TEXTS, optional(TEXTS), optional(TEXTS))
-OUTPUTS = st.builds(
-    lambda texts, dropped: Output().appended("".join(texts), dropped),
-    st.lists(TEXTS, max_size=3),
-    st.integers(0, 10**6),
+STORED_VALUES = st.builds(StoredValue, TEXTS, TIMES, TEXTS, st.booleans())
+VALUES = JSON_VALUES | STORED_VALUES
+LOGS = st.builds(StageLog, TIMES, TIMES, head=TEXTS)
+"""As they are in a record: what of them is in memory does not go there."""
+ATTEMPTS = st.builds(
+    StageAttempt,
+    st.integers(1, 6),
+    TIMES,
+    st.sampled_from(StageStatus),
+    optional(TIMES),
+    optional(FAILURES),
 )
 STAGE_RUNS = st.builds(
     StageRun,
@@ -48,8 +58,12 @@ STAGE_RUNS = st.builds(
     skip_reason=optional(TEXTS),
     model=optional(TEXTS),
     usage=st.builds(Usage, TIMES, TIMES, FLOATS),
-    output=OUTPUTS,
-    value=JSON_VALUES,
+    log=LOGS,
+    attempts=st.lists(ATTEMPTS, max_size=3).map(tuple),
+    progress=optional(FLOATS),
+    next_attempt_at=optional(TIMES),
+    value=VALUES,
+    value_dropped=st.booleans(),
     error=optional(FAILURES),
 )
 EXECUTIONS = st.builds(
@@ -57,7 +71,7 @@ EXECUTIONS = st.builds(
     id=TEXTS,
     pipeline_id=TEXTS,
     pipeline_name=TEXTS,
-    input=TEXTS,
+    input=TEXTS | STORED_VALUES,
     input_preview=TEXTS,
     started_at=TIMES,
     stages=st.lists(STAGE_RUNS, max_size=3).map(tuple),
@@ -67,7 +81,7 @@ EXECUTIONS = st.builds(
     current_stage=st.integers(0, 3),
     labels=st.lists(st.tuples(TEXTS, TEXTS), max_size=3).map(tuple),
     options=st.builds(RunOptions, optional(TIMES), optional(TEXTS), optional(TEXTS)),
-    output=JSON_VALUES,
+    output=VALUES,
     error=optional(FAILURES),
     cancellation=optional(
         st.builds(
@@ -75,5 +89,6 @@ EXECUTIONS = st.builds(
         )
     ),
     retry_of=optional(TEXTS),
+    return_stage=optional(TEXTS),
     sequence=st.integers(1, 1000),
 )

@@ -14,6 +14,7 @@ from runcast.core.execution.events import (
     StageCancelled,
     StageCompleted,
     StageFailed,
+    StageProgressed,
     StageRetrying,
     StageSkipped,
     StageStarted,
@@ -26,11 +27,13 @@ from runcast.core.execution.model import (
     EndReason,
     Execution,
     Failure,
+    StageAttempt,
     StageRun,
     StageStatus,
     Status,
     Usage,
 )
+from runcast.core.execution.stage_log import StageLog
 from samples import an_execution, said
 
 FAILURE = Failure("ExitStatus", "it ended with status 1", "one")
@@ -39,10 +42,21 @@ ID = "exec_1"
 
 def at(status: Status, *stages: StageStatus) -> Execution:
     """An execution in that status, with stages in those."""
-    runs = tuple(StageRun(str(n), str(n), "python", one) for n, one in enumerate(stages))
+    runs = tuple(a_stage(str(n), one) for n, one in enumerate(stages))
     asked = Cancellation(requested_at=1500) if status is Status.CANCELLING else None
     ended_at = 1900 if status.terminal else None
     return an_execution(status=status, stages=runs, cancellation=asked, ended_at=ended_at)
+
+
+def a_stage(id: str, status: StageStatus) -> StageRun:
+    """A stage in that status; one that has begun has made an attempt."""
+    if status in (StageStatus.PENDING, StageStatus.SKIPPED):
+        return StageRun(id, id, "python", status)
+    over = 1900 if status.terminal else None
+    latest = StageAttempt(1, 1000, status, over)
+    return StageRun(
+        id, id, "python", status, attempt=1, started_at=1000, ended_at=over, attempts=(latest,)
+    )
 
 
 def ended(status: Status) -> Ended:
@@ -86,7 +100,8 @@ def test_a_cancel_is_possible_until_the_end(before: Status) -> None:
 BECOMES: dict[Callable[[int], Event], StageStatus | None] = {
     lambda index: StageStarted(ID, 2000, index): StageStatus.RUNNING,
     lambda index: said(ID, 2000, index, "x"): None,
-    lambda index: StageRetrying(ID, 2000, index, FAILURE, 2000): None,
+    lambda index: StageProgressed(ID, 2000, index, 0.5): None,
+    lambda index: StageRetrying(ID, 2000, index, FAILURE, 3000): None,
     lambda index: StageCompleted(ID, 2000, index, "v"): StageStatus.COMPLETED,
     lambda index: StageSkipped(ID, 2000, index, "no need"): StageStatus.SKIPPED,
     lambda index: StageFailed(ID, 2000, index, FAILURE): StageStatus.FAILED,
@@ -169,22 +184,100 @@ def test_the_stage_counter_never_goes_back() -> None:
     assert said(ID, 2000, 0, "x").after(later).current_stage == 2
 
 
-def test_another_attempt_begins_with_no_output_and_the_first_start() -> None:
+def test_another_attempt_begins_with_an_empty_log_and_the_first_start() -> None:
     """The error of the attempt before stays to be seen until the stage has completed."""
     execution = StageStarted(ID, 2000, 0).after(at(Status.RUNNING, StageStatus.PENDING))
     for event in (
         said(ID, 2001, 0, "half"),
-        StageRetrying(ID, 2002, 0, FAILURE, 2000),
+        StageProgressed(ID, 2001, 0, 0.5),
+        StageRetrying(ID, 2002, 0, FAILURE, 2003),
         StageStarted(ID, 2003, 0, attempt=2, model="m"),
     ):
         execution = event.after(execution)
     stage = execution.stages[0]
-    assert (stage.attempt, stage.model, stage.output.length) == (2, "m", 0)
+    assert (stage.attempt, stage.model, stage.log, stage.progress) == (2, "m", StageLog(), None)
     assert (stage.started_at, stage.error) == (2000, FAILURE)
     usage = Usage(3, 4, 0.1)
     stage = StageCompleted(ID, 2010, 0, {"a": 1}, usage).after(execution).stages[0]
     assert (stage.value, stage.usage, stage.error, stage.model) == ({"a": 1}, usage, None, "m")
     assert stage.duration_ms == 10
+
+
+ENDS: dict[Event, tuple[StageStatus, Failure | None]] = {
+    StageCompleted(ID, 2500, 0, "v"): (StageStatus.COMPLETED, None),
+    StageFailed(ID, 2500, 0, FAILURE): (StageStatus.FAILED, FAILURE),
+    StageCancelled(ID, 2500, 0): (StageStatus.CANCELLED, None),
+    ended(Status.COMPLETED): (StageStatus.FAILED, None),
+    Ended(ID, 2500, Status.FAILED, EndReason.TIMEOUT, error=FAILURE): (StageStatus.FAILED, FAILURE),
+}
+
+
+@pytest.mark.parametrize("event", ENDS, ids=lambda event: type(event).__name__)
+def test_whatever_ends_a_stage_ends_its_latest_attempt(event: Event) -> None:
+    """In the same status, at the same time, with the same error; those before stay as they were."""
+    status, error = ENDS[event]
+    first = Failure("Timeout", "late", "one")
+    execution = at(Status.RUNNING, StageStatus.PENDING)
+    for step in (
+        StageStarted(ID, 2000, 0),
+        StageRetrying(ID, 2100, 0, first, 2200),
+        StageStarted(ID, 2200, 0, attempt=2),
+        said(ID, 2300, 0, "words"),
+        event,
+    ):
+        execution = step.after(execution)
+    stage = execution.stages[0]
+    earlier = StageAttempt(1, 2000, StageStatus.FAILED, 2100, first)
+    assert stage.attempts[0] == earlier
+    assert stage.attempts[1] == StageAttempt(2, 2200, status, event.at, error)
+    assert (stage.status, stage.ended_at) == (status, event.at)
+    # A stage that was stopped still tells what went wrong before.
+    assert stage.error == (error if error or status is StageStatus.COMPLETED else first)
+    assert stage.log == StageLog(length=5, output_length=5)
+
+
+def test_a_stage_that_waits_for_its_next_attempt_says_until_when() -> None:
+    """It runs all the same; its last attempt is over, and so is what that had in memory."""
+    execution = at(Status.RUNNING, StageStatus.PENDING)
+    for event in (
+        StageStarted(ID, 2000, 0),
+        said(ID, 2050, 0, "half"),
+        StageRetrying(ID, 2100, 0, FAILURE, 4100),
+    ):
+        execution = event.after(execution)
+    stage = execution.stages[0]
+    assert (stage.status, stage.error, stage.ended_at) == (StageStatus.RUNNING, FAILURE, None)
+    assert stage.next_attempt_at == 4100
+    assert stage.attempts == (StageAttempt(1, 2000, StageStatus.FAILED, 2100, FAILURE),)
+    assert stage.log == StageLog(length=4, output_length=4)
+    for end in (
+        StageStarted(ID, 4100, 0, attempt=2),
+        StageCancelled(ID, 3000, 0),
+        ended(Status.FAILED),
+    ):
+        assert end.after(execution).stages[0].next_attempt_at is None
+
+
+@pytest.mark.parametrize("event", [StageCancelled(ID, 3000, 0), ended(Status.FAILED)], ids=str)
+def test_an_attempt_that_is_over_is_not_ended_again(event: Event) -> None:
+    """A stage that is stopped while it waits has failed once, and was cancelled between."""
+    execution = at(Status.RUNNING, StageStatus.PENDING)
+    for step in (StageStarted(ID, 2000, 0), StageRetrying(ID, 2100, 0, FAILURE, 4100), event):
+        execution = step.after(execution)
+    stage = execution.stages[0]
+    assert stage.attempts == (StageAttempt(1, 2000, StageStatus.FAILED, 2100, FAILURE),)
+    assert (stage.status.terminal, stage.ended_at, stage.error) == (True, event.at, FAILURE)
+
+
+def test_progress_is_what_was_said_last() -> None:
+    """It changes nothing else, and stays when the stage has ended."""
+    execution = at(Status.RUNNING, StageStatus.RUNNING)
+    assert execution.stages[0].progress is None
+    for done in (0.25, 1.0, 0.5):
+        after = StageProgressed(ID, 2000, 0, done).after(execution)
+        assert after.stages[0] == replace(execution.stages[0], progress=done)
+        execution = after
+    assert StageFailed(ID, 2000, 0, FAILURE).after(execution).stages[0].progress == 0.5
 
 
 def test_a_skipped_stage_says_why() -> None:
@@ -200,7 +293,8 @@ def test_events_say_what_watchers_are_told() -> None:
     assert (Began(ID, 1).kind, Began(ID, 1).stage) == (ChangeKind.STATUS_CHANGED, None)
     output, started = said(ID, 1, 3, "x"), StageStarted(ID, 1, 3)
     assert (output.kind, output.stage) == (ChangeKind.OUTPUT, 3)
-    assert (started.kind, started.stage) == (ChangeKind.STAGE_CHANGED, 3)
+    for event in (started, StageProgressed(ID, 1, 3, 0.5), StageRetrying(ID, 1, 3, FAILURE, 2)):
+        assert (event.kind, event.stage) == (ChangeKind.STAGE_CHANGED, 3)
 
 
 def test_an_event_leaves_the_sequence_alone() -> None:

@@ -6,18 +6,23 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, strategies as st
 from patience import turns
-from runcast.core.execution.change import Change, Piece
-from runcast.core.execution.events import ChangeKind
+from runcast.core.execution.change import Change
+from runcast.core.execution.events import ChangeKind, StageLogged
+from runcast.core.execution.log import LogPiece, LogStream
 from runcast.core.execution.model import StageRun, StageStatus, Status
+from runcast.core.execution.stage_log import StageLog
 from runcast.core.live.hub import Hub, Watcher
-from samples import an_execution, said
+from samples import an_execution
 
 pytestmark = pytest.mark.usefixtures("leaves_no_task")
 
 
+PIECE = LogPiece(0, LogStream.STDOUT, "x", 1000)
+
+
 def change(sequence: int, id: str = "exec_1", status: Status = Status.RUNNING) -> Change:
     execution = replace(an_execution(id, status=status), sequence=sequence)
-    return Change(ChangeKind.OUTPUT, execution, 1000 + sequence, stage=0, piece=Piece(0, "x"))
+    return Change(ChangeKind.OUTPUT, execution, 1000 + sequence, stage=0, piece=PIECE)
 
 
 async def rest(watcher: Watcher) -> list[tuple[ChangeKind, int, int | None]]:
@@ -107,13 +112,18 @@ async def test_closing_ends_watchers_once_they_have_read_what_they_have() -> Non
         assert await late.next() is None
 
 
-def test_a_change_of_output_tells_the_piece_and_where_it_belongs() -> None:
-    """The offset is in characters, from the beginning of the attempt's output."""
-    output = Output().appended("héllo")
-    stage = StageRun("one", "one", "python", StageStatus.RUNNING, output=output)
+@pytest.mark.parametrize("stream", LogStream)
+def test_a_change_of_output_tells_the_piece_and_where_it_belongs(stream: LogStream) -> None:
+    """In the log over all streams, and behind how much of stdout; in characters of the attempt."""
+    before = StageLog().appended(LogPiece(0, LogStream.STDOUT, "héllo", 4), 0)
+    before = before.appended(LogPiece(5, LogStream.STDERR, "ö!", 4), 5)
+    stage = StageRun("one", "one", "python", StageStatus.RUNNING, log=before)
     running = an_execution(status=Status.RUNNING, stages=(stage,))
-    event = said("exec_1", 5, 0, "wörld")
+    piece = LogPiece(7, stream, "wörld", 5)
+    event = StageLogged("exec_1", 5, 0, piece, 5)
     told = Change.of(event, event.after(running))
     assert (told.kind, told.stage, told.at) == (ChangeKind.OUTPUT, 0, 5)
-    assert told.piece == Piece(5, "wörld")
+    assert (told.piece, told.output_offset) == (piece, 5)
+    assert told.execution.stages[0].log.length == 12
+    assert told.execution.stages[0].log.output_length == (10 if stream is LogStream.STDOUT else 5)
     assert not told.terminal
