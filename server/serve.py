@@ -59,7 +59,7 @@ class Server(uvicorn.Server):
         """Who follows something is told its end before the connection goes, if it listens."""
         with suppress(TimeoutError):
             async with asyncio.timeout(LAST_WORDS_SECONDS):
-                while self._ctx.manager.subscribers:
+                while self._ctx.manager.subscribers:  # noqa: ASYNC110
                     await asyncio.sleep(LOOK_SECONDS)
 
 
