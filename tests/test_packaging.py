@@ -121,7 +121,7 @@ def test_what_is_imported_is_declared_and_the_other_way_round() -> None:
 
 def test_what_tests_import_is_declared() -> None:
     """A development environment has it by name."""
-    assert imported("tests", "benchmarks", ".ci") <= declared(*EXTRAS, "dev")
+    assert imported("tests", "benchmarks", "docs", ".ci") <= declared(*EXTRAS, "dev")
 
 
 def test_version() -> None:
