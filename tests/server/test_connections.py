@@ -96,6 +96,42 @@ async def test_no_request(server: ServerProcess, name: str) -> None:
     assert body.keys() in ({"error"}, {"errors"})
 
 
+LINE = b"GET /no HTTP/1.1\r\n"
+FIELDS = b"X: y\r\n"
+SPARE = MOST_HEAD_BYTES - len(b"hostlocalhost") - len(b"x")
+LARGEST = {
+    "address": (
+        b"GET /%b HTTP/1.1\r\n%b\r\n",
+        lambda n: (b"a" * (n - 1), HOST),
+        MOST_ADDRESS_BYTES,
+    ),
+    "fields": (b"%b%b\r\n", lambda n: (LINE + HOST, FIELDS * (n - 1)), MOST_FIELDS),
+    "head": (b"%b%bX: %b\r\n\r\n", lambda n: (LINE, HOST, b"y" * n), SPARE),
+}
+
+
+@pytest.mark.parametrize("name", LARGEST)
+async def test_the_largest_head_that_is_taken(server: ServerProcess, name: str) -> None:
+    """At the limit a request is looked at (there is no such page), beyond it refused."""
+    template, parts, most = LARGEST[name]
+    statuses = []
+    for size in (most, most + 1):
+        async with connected(server.client.base_url.port or 0) as (reader, writer):
+            writer.write(template % parts(size))
+            statuses.append((await reader.readline()).split()[1])
+    assert statuses == [b"404", b"414" if name == "address" else b"431"]
+
+
+@pytest.mark.parametrize("hosts", [b"", HOST * 2, HOST + b"Host: example.org\r\n"])
+async def test_a_request_has_one_host(server: ServerProcess, hosts: bytes) -> None:
+    """None, or one of two that somebody else may choose from, is a 400."""
+    async with connected(server.client.base_url.port or 0) as (reader, writer):
+        writer.write(b"GET /api/executions HTTP/1.1\r\n" + hosts + b"Connection: close\r\n\r\n")
+        answered = await reader.read()
+    assert answered.startswith(b"HTTP/1.1 400")
+    assert b"one Host" in answered
+
+
 async def test_a_head_that_does_not_end() -> None:
     """It is refused long before it is whole, however small its pieces are."""
     transport = create_autospec(asyncio.Transport)

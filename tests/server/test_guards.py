@@ -35,6 +35,22 @@ def test_foreign_origin(server: ServerProcess, path: str, body: object, origin: 
     assert origin in reason(answer)
 
 
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+def test_whatever_may_act_is_asked_for_its_origin(server: ServerProcess, method: str) -> None:
+    """Also another port of this machine: whoever has that is somebody else."""
+    port = int(server.url.rpartition(":")[2])
+    for origin in ("http://evil.example", "http://127.0.0.1", f"http://127.0.0.1:{port + 1}"):
+        answer = server.client.request(method, RUN, headers={"Origin": origin})
+        assert (answer.status_code, origin in reason(answer)) == (403, True)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
+def test_who_only_looks_may_come_from_anywhere(server: ServerProcess, method: str) -> None:
+    """Browsers show the answer to no page from elsewhere."""
+    headers = {"Origin": "http://evil.example"}
+    assert server.client.request(method, "/graphql", headers=headers).status_code != 403
+
+
 def test_own_origin(server: ServerProcess) -> None:
     """A page from here can."""
     answer = server.client.post("/graphql", json=QUERY, headers={"Origin": server.url})
@@ -73,6 +89,16 @@ def test_no_token(guarded: ServerProcess, path: str, authorization: str | None) 
     assert answer.status_code == 401
     assert "Authorization: Bearer" in reason(answer)
     assert answer.headers["www-authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize("path", ["/", "/start", "/executions/exec_1", "/graphql", "/healthz"])
+def test_pages_are_open_to_who_looks(guarded: ServerProcess, path: str) -> None:
+    """There is no data in them; nothing can be sent there without the token."""
+    headers = {"Accept": "text/html"}
+    assert guarded.client.get(path, headers=headers).status_code == 200
+    assert guarded.client.head(path, headers=headers).status_code == 200
+    if path != "/healthz":
+        assert guarded.client.post(path, headers=headers).status_code == 401
 
 
 def test_no_token_starts_nothing(guarded: ServerProcess) -> None:

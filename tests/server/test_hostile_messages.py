@@ -267,6 +267,32 @@ async def test_a_megabyte(server: ServerProcess, text: str) -> None:
         assert (await close_of(socket))[0] == 1009
 
 
+def of_length(message: dict[str, Any], length: int) -> str:
+    """The message with so much in its payload that it has that many bytes."""
+    short = len(json.dumps(message | {"payload": {"x": ""}}))
+    return json.dumps(message | {"payload": {"x": "#" * (length - short)}})
+
+
+async def test_exactly_a_megabyte(server: ServerProcess) -> None:
+    """It is taken, and one of a byte more is not."""
+    whole = of_length({"type": "ping"}, 1 << 20)
+    async with opened(server, INIT, whole) as socket:
+        await received(socket)
+        assert await received(socket) == json.loads(whole) | {"type": "pong"}
+        await send(socket, of_length({"type": "ping"}, (1 << 20) + 1))
+        assert (await close_of(socket))[0] == 1009
+
+
+@pytest.mark.parametrize(("length", "taken"), [(1 << 16, True), ((1 << 16) + 1, False)])
+async def test_a_stranger_brings_less(server: ServerProcess, length: int, taken: bool) -> None:
+    """64 KiB before the acknowledgement."""
+    async with opened(server, of_length(INIT, length)) as socket:
+        if taken:
+            assert await received(socket) == {"type": "connection_ack"}
+        else:
+            assert (await close_of(socket))[0] == 1009
+
+
 @pytest.mark.parametrize("protocols", [None, ["graphql-ws"], ["soap", "mqtt"]])
 async def test_another_protocol(server: ServerProcess, protocols: list[Any] | None) -> None:
     """4406 that names the one that is spoken here."""
