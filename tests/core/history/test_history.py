@@ -220,6 +220,10 @@ async def test_what_ended_too_long_ago_is_forgotten(tmp_path: Path, clock: Virtu
         for number in range(500):
             history.note(ended(number, at=EPOCH_MS))
         await until_total(history, 500)
+        clock.advance(59)
+        history.note(ended(999, at=clock.now()))
+        assert await history.committed("exec_999")
+        await until_total(history, 501)
         clock.advance(61)
         latest = ended(1000, at=clock.now())
         history.note(latest)

@@ -79,6 +79,69 @@ def test_a_stage_that_cannot_run_is_refused(stage: dict[str, Any]) -> None:
         definition(stages=[stage])
 
 
+MODEL = {"providerID": "anthropic", "modelID": "m"}
+PROMPT = {"id": "s", "model": MODEL, "prompt": {"template": "{{prompt}}"}}
+
+
+@pytest.mark.parametrize(
+    "stage",
+    [
+        STAGE | {"id": "s" * 100},
+        STAGE | {"id": "9.a_b-c"},
+        STAGE | {"retryCount": 0},
+        STAGE | {"retryCount": 5},
+        STAGE | {"timeoutMs": 1},
+        STAGE | {"timeoutMs": (1 << 31) - 1},
+        STAGE | {"retryDelayMs": 1},
+        STAGE | {"maxOutputBytes": 1},
+        STAGE | {"maxOutputBytes": 64 << 20},
+        PROMPT | {"model": MODEL | {"temperature": 0}},
+        PROMPT | {"model": MODEL | {"temperature": 2}},
+        PROMPT | {"model": MODEL | {"maxTokens": 1}},
+    ],
+    ids=str,
+)
+def test_a_stage_at_the_bounds_is_accepted(stage: dict[str, Any]) -> None:
+    """The least and the most that a key may say."""
+    [found] = definition(stages=[stage]).stages
+    assert found.model_dump(by_alias=True).items() >= {"id": stage["id"]}.items()
+
+
+@pytest.mark.parametrize(
+    ("settings", "accepted"),
+    [
+        ({"maxConcurrent": 0}, False),
+        ({"maxConcurrent": 1}, True),
+        ({"timeoutMs": 0}, False),
+        ({"timeoutMs": 1}, True),
+        ({"maxRetries": 5}, True),
+        ({"maxRetries": 6}, False),
+    ],
+    ids=str,
+)
+def test_settings_have_bounds(settings: dict[str, Any], accepted: bool) -> None:
+    """With none at a time nothing would ever run."""
+    head = HEAD | {"settings": settings}
+    if accepted:
+        assert definition(pipeline=head)
+    else:
+        with pytest.raises(ValidationError):
+            definition(pipeline=head)
+
+
+def test_what_settings_do_not_say_has_a_default() -> None:
+    """The first failure ends an execution, an early exit is one, and nothing else is limited."""
+    settings = definition().pipeline.settings
+    assert (settings.continue_on_error, settings.enable_early_exit) == (False, True)
+    assert (settings.max_concurrent, settings.timeout_ms) == (None, None)
+
+
+def test_a_stage_is_called_by_its_name() -> None:
+    """By its id, if it has none."""
+    named, unnamed = definition(stages=[STAGE | {"name": "Shout"}, STAGE | {"id": "t"}]).stages
+    assert (named.title, unnamed.title) == ("Shout", "t")
+
+
 @pytest.mark.parametrize("version", ["1", "1.0", "v1.0.0", "1.0.0-beta", "1.0.0\n"])
 def test_a_version_is_three_numbers(version: str) -> None:
     """Section 5.1 of the REST contract: x.y.z."""

@@ -6,6 +6,7 @@ import os
 import re
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from runcast.core.execution.model import (
     Status,
     Usage,
 )
-from runcast.core.results import output_writer
+from runcast.core.results import output_writer, outputs as outputs_module
 from runcast.core.results.output_writer import OutputWriter
 from runcast.core.results.outputs import Outputs
 from samples import an_execution
@@ -159,6 +160,54 @@ def test_long_output_is_cut(outputs: Outputs) -> None:
     cut = "x" * 51_200 + "\n...[output truncated]..."
     assert content["stages"][0]["output"] == content["stages"][0]["parsedOutput"] == cut
     assert content["output"] == {"optimizedPrompt": cut, "one": cut}
+
+
+def test_the_last_stage_that_was_completed_is_the_one_that_counts(outputs: Outputs) -> None:
+    """Its `optimizedPrompt`, or else its text; a model's text as it was before it was read."""
+    first, later = (
+        a_stage(id, status=StageStatus.COMPLETED, value=f"of {id}", output=Output().appended(text))
+        for id, text in (("one", "first"), ("two", "later"))
+    )
+    failed = a_stage("three", status=StageStatus.FAILED)
+
+    def counts(*stages: StageRun) -> object:
+        content = json.loads(outputs.read(outputs.save(an_ended(stages=stages))))
+        return content["output"].get("optimizedPrompt")
+
+    assert counts(first, later, failed) == "of two"
+    assert counts(later, first) == "of one"
+    assert counts(first, replace(later, value={"optimizedPrompt": "best"})) == "best"
+    assert counts(first, replace(later, value={"optimizedPrompt": None})) != "best"
+    assert counts(first, replace(later, value={"a": 1}, model="m")) == "later"
+    assert counts(first, replace(later, value={"a": 1})) == '{\n  "a": 1\n}'
+    assert counts(failed) is None
+
+
+def test_whatever_is_long_in_a_value_is_cut(outputs: Outputs) -> None:
+    """Texts in lists and objects, however deep; what a stage has dropped is said to be cut."""
+    long = "x" * 60_000
+    cut = "x" * 51_200 + "\n...[output truncated]..."
+    value = {"a": [long, {"b": long, "c": 1}], "d": long[:51_200]}
+    short = Output().appended("so far", dropped=1)
+    stage = a_stage("one", status=StageStatus.COMPLETED, value=value, output=short)
+    content = json.loads(outputs.read(outputs.save(an_ended(stages=(stage,)))))
+    expected = {"a": [cut, {"b": cut, "c": 1}], "d": long[:51_200]}
+    assert content["stages"][0]["parsedOutput"] == content["output"]["one"] == expected
+    assert content["stages"][0]["output"] == "so far\n...[output truncated]..."
+
+
+def test_a_file_that_is_too_large_is_none_of_ours(
+    outputs: Outputs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is neither listed nor read; one of exactly the limit is."""
+    name = outputs.save(an_ended())
+    size = (outputs.folder / name).stat().st_size
+    monkeypatch.setattr(outputs_module, "MAX_BYTES", size)
+    assert len(outputs.read(name)) == size
+    monkeypatch.setattr(outputs_module, "MAX_BYTES", size - 1)
+    with pytest.raises(NotFound):
+        outputs.read(name)
+    assert Outputs(outputs.folder).list() == []
 
 
 def test_executions_that_end_together_have_a_file_each(outputs: Outputs) -> None:
@@ -469,6 +518,33 @@ async def test_a_disk_that_fails_is_told_once_and_holds_up_nobody(
         "result files are written again",
     ]
     assert len(outputs.list()) == 1
+
+
+async def test_a_problem_is_told_until_all_that_waited_is_written(tmp_path: Path) -> None:
+    """One file that could be written does not make the disk well."""
+    outputs = Held(tmp_path)
+    outputs.broken = True
+    async with OutputWriter(outputs) as writer:
+        for number in range(2):
+            writer.note(an_ended(f"exec_1_{number}", input=str(number)))
+        outputs.free.set()
+        await until(lambda: writer.problem)
+        outputs.free.clear()
+        outputs.broken = False
+        writer.note(an_ended("exec_1_2", input="2"))
+        writer.note(an_ended("exec_1_3", input="3"))
+        seen: list[str | None] = []
+        saving = outputs.save
+
+        def save(execution: Execution) -> str:
+            seen.append(writer.problem)
+            return saving(execution)
+
+        outputs.save = save  # type: ignore[method-assign]
+        outputs.free.set()
+        await writer.committed("exec_1_3")
+        assert writer.problem is None
+    assert seen[-1] == "No space left on device"
 
 
 async def test_a_disk_that_hangs_is_not_waited_for_for_ever(

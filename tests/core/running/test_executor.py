@@ -231,6 +231,80 @@ async def test_attempts_are_repeated_after_a_growing_pause(clock: VirtualClock) 
     assert course.execution.stages[0].error is None
 
 
+async def test_no_pause_is_longer_than_half_a_minute(clock: VirtualClock) -> None:
+    """However often it was doubled."""
+    pipeline = a_pipeline("one", retryCount=2, retryDelayMs=20_000)
+    task = Course(pipeline, clock, one=failing(StageError("no"))).begin()
+    for pause in (20.0, 30.0):
+        await until(lambda: clock.sleepers)
+        clock.advance(pause - 0.125)
+        await turns()
+        assert clock.sleepers == 1
+        clock.advance(0.125)
+        await turns()
+    async with asyncio.timeout(30):
+        await task
+
+
+async def test_what_took_too_long_is_tried_again(clock: VirtualClock) -> None:
+    """Each attempt has the whole of its time."""
+    gate = Gate()
+    course = Course(a_pipeline("one", timeoutMs=20, retryCount=1), clock, one=gate)
+    task = course.begin()
+    await until(lambda: clock.sleepers)
+    assert course.execution.stages[0].error is not None
+    assert course.execution.stages[0].error.type == "Timeout"
+    gate.opened.set()
+    clock.advance(60)
+    async with asyncio.timeout(30):
+        await task
+    assert (course.execution.output, course.execution.stages[0].attempt) == ("done", 2)
+
+
+async def test_a_skipped_stage_of_an_older_execution_is_not_looked_at_again(
+    clock: VirtualClock,
+) -> None:
+    """It is neither run nor skipped anew, and hands nothing on."""
+    course = Course(a_pipeline("one", "two", "three"), clock)
+    done = replace(course.execution.stages[0], status=StageStatus.COMPLETED, value="old")
+    skipped = replace(course.execution.stages[1], status=StageStatus.SKIPPED, skip_reason="no")
+    course.execution = course.execution.with_stage(0, done).with_stage(1, skipped)
+    after = await course.run()
+    assert [call.stage.id for call in course.runner.calls] == ["three"]
+    assert (course.runner.calls[0].input, after.output) == ("old", "old")
+    assert course.runner.calls[0].outputs == {"one": "old"}
+    assert course.stages == ["COMPLETED", "SKIPPED", "COMPLETED"]
+
+
+async def test_a_stage_is_told_how_its_execution_was_started(clock: VirtualClock) -> None:
+    """Which way to the models, and by which tool."""
+    course = Course(a_pipeline("one"), clock)
+    options = replace(course.execution.options, execution_mode="cli", cli_tool="aider")
+    course.execution = replace(course.execution, options=options)
+    await course.run()
+    [call] = course.runner.calls
+    assert (call.execution_mode, call.cli_tool) == ("cli", "aider")
+    assert (call.execution_id, call.attempt) == (course.execution.id, 1)
+
+
+async def test_a_stage_may_say_what_it_is_given(clock: VirtualClock) -> None:
+    """A template over the input, what was handed over last, and every earlier stage."""
+    template = "{{prompt}} {{one.a}} {{two}}"
+
+    async def number(call: StageCall[Any]) -> object:
+        return {"a": 1} if call.stage.id == "one" else "2"
+
+    pipeline = a_pipeline("one", "two", "three")
+    [one, two, three] = pipeline.stages
+    stages = (one, two, three.model_copy(update={"input": template}))
+    definition = pipeline.definition.model_copy(update={"stages": stages})
+    pipeline = pipeline.model_copy(update={"definition": definition})
+    course = Course(pipeline, clock, one=number, two=number)
+    after = await course.run()
+    assert [call.input for call in course.runner.calls] == ["hello", {"a": 1}, "hello 1 2"]
+    assert after.output == "hello 1 2"
+
+
 async def test_what_no_other_attempt_can_help_is_not_repeated(clock: VirtualClock) -> None:
     """A StageError says so."""
     error = StageError("no", retryable=False)
