@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 
-import orjson
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from ..core.errors import RuncastError
+from ..core.json_value import dumps
 
 STATUS_OF_CODE = {
     "NOT_FOUND": 404,
@@ -24,8 +24,7 @@ def answer(
     content: object, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
     """A JSON answer."""
-    body = orjson.dumps(content)
-    return Response(body, status, headers, media_type="application/json")
+    return Response(dumps(content), status, headers, media_type="application/json")
 
 
 def error(message: str, status: int, headers: Mapping[str, str] | None = None) -> Response:

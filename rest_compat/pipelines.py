@@ -1,6 +1,5 @@
 """`/api/pipelines`: section 2 of the REST contract."""
 
-import json
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -8,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ..core.errors import InvalidInput
+from ..core.json_value import CLIENT_DIGITS, loads
 from ..core.live.request import INPUT_REQUIRED
 from ..core.pipelines.pipeline import CommandStage, Pipeline, PythonStage, StageDefinition
 from ..resolvers import pipelines as resolvers
@@ -96,9 +96,8 @@ async def _json_object(request: Request) -> dict[str, object]:
     if content_type != "application/json":
         raise HTTPException(415, "The body must be application/json")
     try:
-        # Not orjson: Python's parser reports line and column of an error.
-        body = json.loads(await request.body())
-    except (ValueError, RecursionError) as error:
+        body = loads(await request.body(), CLIENT_DIGITS)
+    except ValueError as error:
         raise InvalidInput(f"The body is not JSON: {error}") from None
     if not isinstance(body, dict):
         raise InvalidInput(INPUT_REQUIRED)

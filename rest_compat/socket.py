@@ -5,7 +5,6 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, suppress
 from typing import TypeAlias
 
-import orjson
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketDisconnected
@@ -13,6 +12,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketDiscon
 from ..core.errors import NotFound, Stopping
 from ..core.execution.change import Change
 from ..core.execution.events import ChangeKind
+from ..core.json_value import CLIENT_DIGITS, dumps, loads
 from ..resolvers.context import Context
 from ..resolvers.executions import watch_execution
 from ..resolvers.logs import shown
@@ -146,7 +146,7 @@ class _Conversation:
         await self._send({"type": "error", "message": message})
 
     async def _send(self, message: News) -> None:
-        await self._socket.send_text(orjson.dumps(message).decode())
+        await self._socket.send_text(dumps(message).decode())
 
 
 async def upgrade_failed(request: Request) -> Response:
@@ -163,8 +163,8 @@ def _credentials(socket: WebSocket) -> str | None:
 def _parsed(text: str | bytes) -> object:
     """The JSON value; None also stands for what is no JSON: they have the same answer."""
     try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
+        return loads(text, CLIENT_DIGITS)
+    except ValueError:
         return None
 
 

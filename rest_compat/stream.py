@@ -7,7 +7,6 @@ connects again when the stream has ended, with the id of the last event: close i
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 
-import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -16,6 +15,7 @@ from ..core.execution.change import Change
 from ..core.execution.events import ChangeKind
 from ..core.execution.log import LogPiece, LogStream
 from ..core.execution.model import Execution
+from ..core.json_value import dumps
 from ..resolvers.context import Context
 from ..resolvers.executions import watch_execution
 from ..resolvers.logs import shown
@@ -90,7 +90,7 @@ class _Events:
         return b"id: %b\nevent: %b\ndata: %b\n\n" % (
             str(cursor).encode(),
             word.encode(),
-            orjson.dumps(data),
+            dumps(data),
         )
 
 

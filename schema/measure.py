@@ -21,10 +21,10 @@ from graphql import (
     SelectionSetNode,
 )
 
+from ..core.json_value import CLIENT_DIGITS
 from .limits import Limits
 
 LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
-MOST_DIGITS = 400
 MOST_NESTING = 100
 """Selection sets within each other, inline fragments included: beyond it nobody looks."""
 
@@ -198,9 +198,9 @@ class _Scale:
         for node in _values([getattr(node, attribute) for node in nodes]):
             if isinstance(node, ListValueNode) and len(node.values) > self._limits.max_list:
                 raise limit_exceeded(self._limits, "max_list", "elements in a list")
-            if isinstance(node, IntValueNode | FloatValueNode) and len(node.value) > MOST_DIGITS:
-                # Python's own error would name a setting of Python.
-                long = f"A number can have {MOST_DIGITS} characters"
+            if isinstance(node, IntValueNode | FloatValueNode) and len(node.value) > CLIENT_DIGITS:
+                # Python would tell the client which of its own settings is in the way.
+                long = f"A number can have {CLIENT_DIGITS} characters"
                 raise GraphQLError(long, node, extensions={"code": LIMIT_EXCEEDED})
 
 

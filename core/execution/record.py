@@ -1,11 +1,11 @@
 """An execution as JSON, to be stored or sent, and back."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 
-from ..json_value import JSON
+from ..json_text import NotJSON, decode
+from ..json_value import JSON, dumps, loads
 from .model import (
     Cancellation,
     EndReason,
@@ -27,21 +27,26 @@ Value = TypeVar("Value")
 
 
 def dump(execution: Execution) -> bytes:
-    """The whole execution as JSON in UTF-8; half a surrogate pair stays as it is.
+    """The whole execution as JSON in UTF-8; half a surrogate pair is an escape in it.
 
     Raises:
-        TypeError, ValueError, RecursionError: a value is not JSON; `storable` drops such values.
+        NotJSON: a value is not JSON; `storable` drops such values.
     """
-    return _as_json(execution)
+    return dumps(_plain(execution))
 
 
 def load(content: bytes) -> Execution:
     """The execution that `dump` was given. Keys that are not known here are passed over.
 
     Raises:
-        KeyError, TypeError, ValueError, RecursionError: this is no execution.
+        KeyError, TypeError, ValueError: this is no execution.
     """
-    return _built(Execution, json.loads(content))
+    try:
+        data: Any = loads(content)
+    except ValueError:
+        # A record may have half a surrogate pair in it.
+        data = decode(content.decode("utf-8", "surrogatepass"))
+    return _built(Execution, data)
 
 
 def storable(execution: Execution) -> Execution:
@@ -59,17 +64,17 @@ def utf8(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-def _as_json(value: object) -> bytes:
-    return utf8(json.dumps(value, default=_plain, ensure_ascii=False, separators=(",", ":")))
-
-
-def _plain(value: object) -> Mapping[str, object]:
+def _plain(value: object) -> JSON:
+    """What JSON has for it: an object for each part of an execution."""
     if isinstance(value, StageLog):
-        lengths = {"length": value.length, "output_length": value.output_length}
+        lengths: dict[str, JSON] = {"length": value.length, "output_length": value.output_length}
         return lengths | ({"head": value.head, "cut": value.cut} if value.head else {})
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
     if is_dataclass(value):
-        return dict(_named(field.name, getattr(value, field.name)) for field in fields(value))
-    raise TypeError(f"{type(value).__name__} is not JSON")
+        named = (_named(field.name, getattr(value, field.name)) for field in fields(value))
+        return {name: _plain(each) for name, each in named}
+    return value
 
 
 IN_FILE = "_in_file"
@@ -135,6 +140,6 @@ def _storable_stage(stage: StageRun) -> StageRun:
 
 def _small(value: JSON) -> JSON:
     try:
-        return value if len(_as_json(value)) <= STORED_VALUE_BYTES else None
-    except (TypeError, ValueError, RecursionError):
+        return value if len(dumps(value)) <= STORED_VALUE_BYTES else None
+    except NotJSON:
         return None

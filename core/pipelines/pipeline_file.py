@@ -6,11 +6,11 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
-import orjson
 from pydantic import BaseModel, Tag, ValidationError
 from pydantic_core import ErrorDetails
 
 from ..errors import RuncastError
+from ..json_text import NotJSON, check_depth, encode
 from .document import Document, DocumentError, Flaw, Place, quoted, read_json, read_yaml
 from .pipeline import Pipeline, PipelineFile
 
@@ -157,8 +157,9 @@ def _valid(content: dict[str, Any], document: Document) -> PipelineFile:
 def _require_json(content: dict[str, Any]) -> None:
     """Clients are shown the content as it is, so it must be possible to send it."""
     try:
-        orjson.dumps(content)
-    except orjson.JSONEncodeError as error:
+        check_depth(content)
+        encode(content).encode()
+    except (NotJSON, UnicodeEncodeError) as error:
         raise DocumentError(Flaw(f"it cannot be written as JSON: {error}")) from error
 
 

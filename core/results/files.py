@@ -1,7 +1,6 @@
 """Everything that the stages of executions say and make: logs, values, and their own files."""
 
 import asyncio
-import json
 import logging
 import shutil
 import uuid
@@ -18,7 +17,7 @@ from ..execution.log import LogSlice, LogStream
 from ..execution.model import Execution, StageRun
 from ..execution.stage_log import StageLog
 from ..execution.stored import StoredValue
-from ..json_value import JSON
+from ..json_value import JSON, loads
 from .blobs import FolderBlobs
 from .log_position import STREAMS
 from .log_writer import LogWriter
@@ -255,7 +254,7 @@ class ExecutionFiles:
 
     def _content(self, value: StoredValue) -> JSON:
         data = b"".join(self.values.read(value))
-        return json.loads(data) if value.is_json else data.decode("utf-8", "replace")
+        return loads(data) if value.is_json else data.decode("utf-8", "replace")
 
     def _beginning(self, value: StoredValue, characters: int) -> str:
         read = b""

@@ -7,10 +7,9 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import orjson
-
 from ..errors import InvalidInput
 from ..execution.model import EndReason, Execution, StageRun, StageStatus
+from ..json_value import dumps, loads
 from .result import cut, cut_value, result_output, result_word, stage_error, summary
 
 NAME = re.compile(r"result-[\w.-]{1,230}\.json", re.ASCII)
@@ -43,7 +42,7 @@ class ResultSummary:
         Raises:
             ValueError: this is not a result file.
         """
-        match orjson.loads(content):
+        match loads(content):
             case {"pipelineId": str(id), "status": str(status), "timestamp": str(time), **rest}:
                 found = rest.get("summary")
                 numbers = found if isinstance(found, dict) else {}
@@ -92,7 +91,7 @@ def result_content(execution: Execution) -> bytes:
     if execution.error is not None:
         content["error"] = execution.error.message
     content["executionId"] = execution.id
-    return orjson.dumps(content, option=orjson.OPT_INDENT_2)
+    return dumps(content, indent=2)
 
 
 def _stage(stage: StageRun) -> dict[str, object]:

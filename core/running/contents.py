@@ -1,12 +1,11 @@
 """Values as templates, conditions and functions see them, wherever they are."""
 
 import asyncio
-import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
 from ..execution.stored import StoredValue
-from ..json_value import JSON
+from ..json_value import JSON, loads
 from .stores import Stores
 
 Result = TypeVar("Result")
@@ -21,7 +20,7 @@ def content(value: JSON, stores: Stores) -> JSON:
         return value
     data = b"".join(stores.read(value))
     if value.is_json:
-        return json.loads(data)
+        return loads(data)
     return data.decode("utf-8", "replace").rstrip("\n")
 
 

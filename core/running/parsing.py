@@ -6,14 +6,12 @@ The rules are those of section 5.3 of the REST contract. Each of them takes line
 import re
 from collections.abc import Callable, Iterator, Mapping
 
-import orjson
-
 from ..errors import StageError
-from ..json_value import JSON
+from ..json_text import VALUE_DEPTH, check_depth
+from ..json_value import JSON, loads
 from ..pipelines.definition import Extract, OutputDefinition, OutputFormat
 from ..text import trimmed
 from .conditions import MISSING, lookup
-from .worker.values import check_depth
 
 FENCE = "```"
 HEADING = re.compile(r"#{1,6}[ \t]+(\S.*)")
@@ -40,8 +38,8 @@ def _json(text: str) -> JSON:
     failures = []
     for candidate in _candidates(text):
         try:
-            value = orjson.loads(_widest(candidate))
-            check_depth(value)
+            value = loads(_widest(candidate))
+            check_depth(value, VALUE_DEPTH)
         except ValueError as error:
             failures.append(error)
         else:

@@ -1,12 +1,11 @@
 """Answers to GraphQL over HTTP, those to requests that cannot be served among them."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
 from starlette.responses import Response
 
+from ...core.json_value import dumps
 from .negotiation import JSON, preferred
 
 CODES = {
@@ -34,15 +33,6 @@ class HttpError(Exception):
         self.headers = headers
 
 
-def encoded(content: object) -> bytes:
-    """JSON in UTF-8."""
-    try:
-        return orjson.dumps(content)
-    except TypeError:
-        # A stage may put out an integer of more than 64 bits.
-        return json.dumps(content, separators=(",", ":")).encode()
-
-
 def answer(
     content: dict[str, Any],
     media_type: str,
@@ -51,7 +41,7 @@ def answer(
 ) -> Response:
     """A response map in one of the two JSON types."""
     vary = {"Vary": "Accept"} | dict(headers or {})
-    return Response(encoded(content), status, vary, f"{media_type}; charset=utf-8")
+    return Response(dumps(content), status, vary, f"{media_type}; charset=utf-8")
 
 
 def error_answer(error: HttpError, accept: str | None) -> Response:

@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-import orjson
-
 from .request import BadRequest, GraphQLRequest, read_json
 
 
@@ -45,7 +43,7 @@ def read_message(text: str) -> Message:
     """
     try:
         content = read_json(text)
-    except orjson.JSONDecodeError:
+    except ValueError:
         raise BadRequest("A message must be JSON") from None
     if not isinstance(content, dict):
         raise BadRequest("A message must be an object")

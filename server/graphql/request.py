@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-import orjson
+from ...core.json_value import CLIENT_DIGITS, loads
 
 
 class BadRequest(Exception):
@@ -74,11 +74,11 @@ def read_json(text: str | bytes) -> Any:
     hundreds of thousands of new lists again and again, and take five times as long as the parser.
 
     Raises:
-        orjson.JSONDecodeError: it is no JSON.
+        ValueError: it is no JSON, or its numbers are too long.
     """
     gc.disable()
     try:
-        return orjson.loads(text)
+        return loads(text, CLIENT_DIGITS)
     finally:
         gc.enable()
 
@@ -86,8 +86,8 @@ def read_json(text: str | bytes) -> Any:
 def _json(text: str | bytes, what: str) -> object:
     try:
         return read_json(text)
-    except orjson.JSONDecodeError as error:
-        raise BadRequest(f"{what} is not JSON: {error.msg}") from None
+    except ValueError as error:
+        raise BadRequest(f"{what} is not JSON: {error}") from None
 
 
 def _parameter(parameters: dict[str, object], name: str, kind: type, noun: str) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 from graphql import GraphQLError, OperationType
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketDisconnected
 
+from ...core.json_value import dumps
 from ...core.rate_limit import TokenBucket
 from ...resolvers.context import Context
 from ...schema.document import RequestError
@@ -19,7 +20,6 @@ from ...schema.executable import (
     internal_error,
 )
 from ...schema.measure import LIMIT_EXCEEDED
-from .answers import encoded
 from .message import Complete, ConnectionInit, Message, Ping, Subscribe, read_message
 from .request import BadRequest, GraphQLRequest
 
@@ -214,7 +214,7 @@ class Socket:
 
     async def _send(self, message: dict[str, Any]) -> None:
         try:
-            await self._socket.send_text(encoded(message).decode())
+            await self._socket.send_text(dumps(message).decode())
         except RuntimeError:
             # uvicorn's word for a connection that it has closed by itself
             raise WebSocketDisconnect(1006) from None

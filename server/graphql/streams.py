@@ -4,9 +4,9 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from typing import Protocol, TypeAlias
 
+from ...core.json_value import dumps
 from ...schema.document import RequestError
 from ...schema.executable import Formatted, Interrupted, Result, formatted_errors
-from .answers import encoded
 from .negotiation import EVENTS, MULTIPART
 
 Results: TypeAlias = AsyncGenerator[Formatted, None]
@@ -55,7 +55,7 @@ class EventFraming:
     async def chunks(self, results: Results) -> AsyncGenerator[bytes, None]:
         async with aclosing(results):
             async for result in results:
-                yield b"event: next\ndata: %b\n\n" % encoded(result)
+                yield b"event: next\ndata: %b\n\n" % dumps(result)
         # A browser passes an event without data over.
         yield b"event: complete\ndata: \n\n"
 
@@ -77,7 +77,7 @@ class MultipartFraming:
         yield b"--\r\n"
 
     def _part(self, result: Formatted) -> bytes:
-        content = encoded({"payload": result})
+        content = dumps({"payload": result})
         return b"\r\nContent-Type: application/json\r\n\r\n%b\r\n--graphql" % content
 
 

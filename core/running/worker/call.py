@@ -3,15 +3,14 @@
 import os
 import threading
 from collections.abc import Callable
-from json import loads
 from typing import Any
 
+from ...json_text import NotJSON, decode
 from .channel import Channel
 from .context import StageContext, arguments
 from .frames import Head
 from .output import CallOutput, Flusher
 from .values import (
-    NotJSON,
     Outputs,
     OutputTooLarge,
     described,
@@ -42,7 +41,7 @@ class Call:
         self._channel = channel
         self._process = os.getpid()
         self.output = CallOutput(channel, self._head, flusher)
-        given = loads(body)
+        given: Any = decode(body.decode())
         self._limit: int = head["limit"]
         self._file: str = head["file"]
         """Where a value goes that is too large for a message."""

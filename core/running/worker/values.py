@@ -2,21 +2,17 @@
 
 import os
 import traceback
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
-from json import JSONDecoder, JSONEncoder
 from types import TracebackType
 from typing import Any
 
+from ...json_text import VALUE_DEPTH, NotJSON, check_depth, decode, encode
+
 INLINE_BYTES = 256 * 1024
 """A value of more bytes than that goes to a file, and so does one that comes."""
-MAX_DEPTH = 200
 MAX_MESSAGE_CHARACTERS = 10_000
 MAX_TRACEBACK_CHARACTERS = 50_000
-
-
-class NotJSON(ValueError):
-    """A function has returned something that JSON cannot represent."""
 
 
 class OutputTooLarge(ValueError):
@@ -28,16 +24,16 @@ def encoded_value(value: object, limit: int) -> tuple[bool, bytes]:
 
     Raises:
         NotJSON: it is not JSON (NaN is not, nor is half a surrogate pair), nested more than
-            MAX_DEPTH deep, or has an integer of more than 64 bits in it.
+            VALUE_DEPTH deep, or has an integer of more than MAX_DIGITS digits in it.
         OutputTooLarge: it has more than `limit` bytes.
     """
     try:
-        text = value if isinstance(value, str) else _ENCODER.encode(value)
+        text = value if isinstance(value, str) else encode(value)
         encoded = text.encode()
         fits = len(encoded) <= limit
         if fits and not isinstance(value, str):
-            check_depth(_DECODER.decode(text))
-    except (TypeError, ValueError, RecursionError) as error:
+            check_depth(decode(text), VALUE_DEPTH)
+    except ValueError as error:
         raise NotJSON(
             f"the function returned a {type(value).__name__}, which is not JSON: {error}"
         ) from None
@@ -70,7 +66,7 @@ def read_value(given: Any) -> Any:
     with open(file, "rb") as stored:  # noqa: PTH123
         content = stored.read()
     if is_json:
-        return _DECODER.decode(content.decode())
+        return decode(content.decode())
     return content.decode("utf-8", "replace").rstrip("\n" if strip else "")
 
 
@@ -94,32 +90,6 @@ class Outputs(Mapping[str, Any]):
 
     def __repr__(self) -> str:
         return repr(dict(self))
-
-
-def _integer(digits: str) -> int:
-    number = int(digits)
-    if not -(1 << 63) <= number < 1 << 64:
-        raise ValueError("an integer has more than 64 bits")
-    return number
-
-
-_ENCODER = JSONEncoder(ensure_ascii=False, allow_nan=False)
-_DECODER = JSONDecoder(parse_int=_integer)
-
-
-def check_depth(value: object) -> None:
-    """Raises: ValueError, if the value is nested more deeply than JSON can be written again."""
-    level = [value]
-    for _ in range(MAX_DEPTH):
-        level = [inner for outer in level for inner in _members(outer)]
-    if any(isinstance(each, (dict, list)) for each in level):
-        raise ValueError(f"it is nested more than {MAX_DEPTH} deep")
-
-
-def _members(value: object) -> Iterable[object]:
-    if isinstance(value, dict):
-        return value.values()
-    return value if isinstance(value, list) else ()
 
 
 def described(error: BaseException) -> dict[str, str]:

@@ -4,11 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from ...errors import StageError
 from ...execution.stored import StoredValue
-from ...json_value import JSON, dumps
+from ...json_value import JSON, dumps, loads
 from ...pipelines.pipeline import PythonStage
 from ..stages import StageCall
 from ..stores import Stores
@@ -84,4 +82,4 @@ def answered(head: Head, body: bytes, file: Path) -> JSON | FileValue:
             )
     if head["stored"] is not None:
         return FileValue(file, head["stored"], not head["text"])
-    return body.decode() if head["text"] else orjson.loads(body)
+    return body.decode() if head["text"] else loads(body)

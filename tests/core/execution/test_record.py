@@ -21,7 +21,15 @@ from runcast.core.execution.model import (
 from runcast.core.execution.record import STORED_VALUE_BYTES, dump, load, storable
 from runcast.core.execution.stage_log import StageLog
 from runcast.core.execution.stored import StoredValue
+from runcast.core.json_value import as_text
 from samples import an_execution, said
+
+EXACT = {
+    "70 bits": 2**70,
+    "400 digits": 10**400,
+    "5000 digits": [-(10**5000), -0.0, 1.0],
+    "keys": {"b": 1, "a": 2, "c": {"z": 2**64, "y": None}},
+}
 
 
 def with_first_stage(**values: Any) -> Execution:
@@ -107,6 +115,23 @@ def test_every_attempt_is_in_the_record() -> None:
     assert load(dump(completed)).stages[0].attempts[2] == StageAttempt(
         3, 41, StageStatus.COMPLETED, 42
     )
+
+
+@pytest.mark.parametrize("value", EXACT.values(), ids=EXACT)
+def test_numbers_and_the_order_of_keys_are_kept(value: Any) -> None:
+    """To the last digit, the sign of a zero and the point of a whole number."""
+    before = storable(an_execution(output=value))
+    after = load(dump(before))
+    assert as_text(after.output) == as_text(value)
+
+
+def test_half_a_surrogate_pair_beside_a_long_number_is_kept() -> None:
+    """As an escape, or as the three bytes that earlier versions wrote."""
+    execution = an_execution(output={"\ud83d": 10**5000, "a": "\ude00"})
+    content = dump(execution)
+    assert content.isascii() and load(content) == execution
+    earlier = content.decode().replace("\\ud83d", "\ud83d").encode("utf-8", "surrogatepass")
+    assert earlier != content and load(earlier) == execution
 
 
 def test_what_a_newer_version_says_is_passed_over() -> None:
@@ -225,13 +250,13 @@ def test_that_a_value_was_dropped_is_not_forgotten() -> None:
 
 
 def test_a_value_that_is_no_json_is_dropped() -> None:
-    """One that is nested too deeply, refers to itself, is too long a number, or anything else."""
+    """One that is nested too deeply, refers to itself, is too long a number, or no value at all."""
     deep: list[Any] = []
     for _ in range(100_000):
         deep = [deep]
     endless: list[Any] = []
     endless.append(endless)
-    for value in (deep, endless, {1, 2}, 10**5000):
+    for value in (deep, endless, {1, 2}, 10**100_000):
         execution = storable(with_first_stage(value=value))
         assert execution.stages[0].value is None
         assert load(dump(execution)) == execution

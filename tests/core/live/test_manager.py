@@ -315,6 +315,8 @@ async def test_all_that_is_due_leaves_in_one_sweep(
         clock.advance(5)
         manager.sweep()
         assert [one.id for one in manager.list()] == [ids[4], ids[3]]
+
+
 async def test_time_in_which_the_machine_was_suspended_counts(
     engine: ScriptedEngine, leaves_no_task: None
 ) -> None:

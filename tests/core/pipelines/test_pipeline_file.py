@@ -205,15 +205,31 @@ def test_a_stage_that_is_referred_to_must_be_there(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    "value", ['"\\ud800"', "9" * 30, "[" * 260 + "]" * 260], ids=["surrogate", "big", "deep"]
-)
+@pytest.mark.parametrize("value", ['"\\ud800"', "[" * 260 + "]" * 260], ids=["surrogate", "deep"])
 def test_what_no_client_could_be_sent_is_refused(tmp_path: Path, value: str) -> None:
     """Where anything may stand, it must still be possible to show it as JSON."""
     condition = f'{{"skipIf": {{"condition": {{"path": "a", "equals": {value}}}}}}}'
     text = json.dumps(CONTENT).replace('"id": "shout"', f'"id": "shout", "conditions": {condition}')
     [problem] = told(tmp_path / "p.json", text)
     assert problem.startswith("p.json: it cannot be written as JSON: ")
+
+
+@pytest.mark.parametrize("value", [".nan", ".inf", "[1, -.inf]"])
+def test_what_is_no_number_of_json_is_refused(tmp_path: Path, value: str) -> None:
+    """YAML has it, and clients could only be shown null."""
+    text = VALID + f"    conditions: {{skipIf: {{condition: {{path: a, equals: {value}}}}}}}\n"
+    [problem] = told(tmp_path / "p.yaml", text)
+    assert problem.startswith("p.yaml: it cannot be told as JSON: ")
+
+
+@pytest.mark.parametrize("number", [2**70, -(10**400), -0.0, 1.0], ids=str)
+def test_numbers_are_kept_as_they_are(tmp_path: Path, number: float) -> None:
+    """However many digits they have."""
+    text = VALID + f"    conditions: {{skipIf: {{condition: {{path: a, equals: {number}}}}}}}\n"
+    path = tmp_path / "p.yaml"
+    path.write_text(text)
+    source = load(path).source
+    assert repr(source["stages"][-1]["conditions"]["skipIf"]["condition"]["equals"]) == repr(number)
 
 
 @pytest.mark.parametrize("name", ["p.yaml", "p.json"])

@@ -1,6 +1,7 @@
 """Functions that return what is hard to pass on, by its name."""
 
 import time
+from typing import Any
 
 
 def _nested(depth: int) -> object:
@@ -16,6 +17,10 @@ def _returned(name: str) -> object:
             return {"a": object()}
         case "nan":
             return [float("nan")]
+        case "infinity":
+            return {"a": float("-inf")}
+        case "nan beside 5000 digits":
+            return [10**5000, float("nan")]
         case "surrogate":
             return "half a pair: \ud800"
         case "64 bits":
@@ -25,11 +30,23 @@ def _returned(name: str) -> object:
         case "400 digits":
             return 10**400
         case "5000 digits":
-            return 10**5000
+            return -(10**5000)
+        case "100000 digits":
+            return 10**99_999
+        case "100001 digits":
+            return 10**100_000
+        case "a billion bits":
+            return 1 << 1_000_000_000
+        case "floats":
+            return [-0.0, 1.0, 1, 5e-324]
+        case "keys":
+            return {"b": 1, "a": {"z": 2**64, "y": 0}, "": -0.0}
         case "100 MB":
             return "x" * 100_000_000
         case "nested 100":
             return _nested(100)
+        case "nested 201":
+            return _nested(201)
         case "nested 300":
             return _nested(300)
         case "nested 100000":
@@ -48,3 +65,11 @@ def at_once(name: str) -> object:
 
 async def later(name: str) -> object:
     return _returned(name)
+
+
+def given_at_once(input: object, context: Any) -> object:
+    return [input, dict(context.outputs)]
+
+
+async def given_later(input: object, context: Any) -> object:
+    return [input, dict(context.outputs)]

@@ -2,8 +2,8 @@
 
 from collections.abc import AsyncIterator
 
-import orjson
 import pytest
+from runcast.core.json_value import dumps
 from runcast.core.running.stages.python import PythonRunner
 from runcast.core.running.workers.pool import WorkerPool
 from stage_attempts import FUNCTIONS, failure, python_call
@@ -44,7 +44,7 @@ async def test_whatever_a_function_raises_fails_its_stage(
     error = await failure(runner, python_call(f"raising_steps:{way}", input=name))
     assert (error.type, error.message, error.retryable) == (name, message, True)
     assert f"in {way}" in str(error.traceback)
-    assert orjson.dumps([error.message, error.traceback])
+    assert dumps([error.message, error.traceback])
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -55,12 +55,22 @@ async def test_a_long_complaint_is_cut(runner: PythonRunner, way: str) -> None:
     assert len(error.message) + len(str(error.traceback)) < 1_000_000
 
 
+REASONS = {
+    "nan": "not JSON compliant",
+    "100001 digits": "an integer has 100001 digits, and 100000 is the limit",
+    "a billion bits": "digits, and 100000 is the limit",
+    "nested 201": "nested more than 200 deep",
+    "nested 100000": "nested more than",
+}
+
+
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(
     "name",
     [
-        *("object", "module", "nan", "surrogate", "70 bits", "400 digits", "5000 digits"),
-        *("100 MB", "nested 300", "nested 100000", "itself"),
+        *("object", "module", "nan", "infinity", "nan beside 5000 digits", "surrogate"),
+        *("100001 digits", "a billion bits", "100 MB", "nested 201", "nested 300"),
+        *("nested 100000", "itself"),
     ],
 )
 async def test_what_is_not_json_is_refused(runner: PythonRunner, way: str, name: str) -> None:
@@ -68,22 +78,38 @@ async def test_what_is_not_json_is_refused(runner: PythonRunner, way: str, name:
     error = await failure(runner, python_call(f"returning_steps:{way}", input=name))
     assert (error.type, error.retryable) == ("NotJSON", False)
     assert error.message.startswith("the function returned ")
+    assert REASONS.get(name, "") in error.message
     assert len(error.message) < 1000
 
 
+EXACT = {
+    "64 bits": [2**64 - 1, -(2**63)],
+    "70 bits": 2**70,
+    "400 digits": 10**400,
+    "5000 digits": -(10**5000),
+    "100000 digits": 10**99_999,
+    "floats": [-0.0, 1.0, 1, 5e-324],
+    "keys": {"b": 1, "a": {"z": 2**64, "y": 0}, "": -0.0},
+}
+
+
 @pytest.mark.parametrize("way", WAYS)
-async def test_large_numbers_can_be_passed_on(runner: PythonRunner, way: str) -> None:
-    """Integers of 64 bits come through as they are, and can be encoded again."""
-    result = await runner.run(python_call(f"returning_steps:{way}", input="64 bits"))
-    assert result.value == [2**64 - 1, -(2**63)]
-    assert orjson.loads(orjson.dumps(result.value)) == result.value
+@pytest.mark.parametrize("name", EXACT)
+async def test_json_is_passed_on_as_it_is(runner: PythonRunner, way: str, name: str) -> None:
+    """To the last digit, the sign of a zero, and the order of keys; and to the next function."""
+    result = await runner.run(python_call(f"returning_steps:{way}", input=name))
+    assert dumps(result.value) == dumps(EXACT[name])
+    outputs = {"z": result.value, "a": result.value}
+    given = python_call(f"returning_steps:given_{way}", input=result.value, outputs=outputs)
+    back = await runner.run(given)
+    assert dumps(back.value) == dumps([EXACT[name], {"z": EXACT[name], "a": EXACT[name]}])
 
 
 @pytest.mark.parametrize("way", WAYS)
 async def test_a_value_may_be_nested(runner: PythonRunner, way: str) -> None:
     """A hundred levels deep."""
     result = await runner.run(python_call(f"returning_steps:{way}", input="nested 100"))
-    assert orjson.dumps(result.value) == b"[" * 100 + b'"core"' + b"]" * 100
+    assert dumps(result.value) == b"[" * 100 + b'"core"' + b"]" * 100
 
 
 @pytest.mark.parametrize(
