@@ -14,6 +14,7 @@ from runcast.core.execution.events import (
     StageCancelled,
     StageCompleted,
     StageFailed,
+    StageLogged,
     StageRetrying,
     StageSkipped,
     StageStarted,
@@ -44,15 +45,28 @@ def stage(index: int) -> list[Event]:
 
 
 def states(events: Iterable[Event], execution: Execution | None = None) -> list[Execution]:
-    """Every state on the way; what cannot happen does not."""
-    found = [execution or an_execution()]
+    """Every state on the way, with what its stages have said; what cannot happen does not."""
+    now = execution or an_execution()
+    found, texts = [now], {index: stage.log.head for index, stage in enumerate(now.stages)}
     for event in events:
         try:
-            after = event.after(found[-1])
+            now = replace(event.after(now), sequence=now.sequence + 1)
         except IllegalMove:
             continue
-        found.append(replace(after, sequence=found[-1].sequence + 1))
+        if isinstance(event, StageStarted):
+            texts[event.index] = ""
+        elif isinstance(event, StageLogged):
+            texts[event.index] += event.piece.text
+        found.append(_shown(now, texts))
     return found
+
+
+def _shown(execution: Execution, texts: dict[int, str]) -> Execution:
+    """As `resolvers.logs.shown` has it: the stages' logs begin with what they have said."""
+    for index, stage in enumerate(execution.stages):
+        log = replace(stage.log, head=texts[index][:51_201], output_length=len(texts[index]))
+        execution = execution.with_stage(index, replace(stage, log=log))
+    return execution
 
 
 def told(seen: Iterable[Execution]) -> list[dict[str, Any]]:
@@ -135,7 +149,7 @@ def test_a_stage_that_fails_without_a_word_has_no_output_event() -> None:
     course = [
         BEGAN,
         StageStarted(ID, AT, 0),
-        StageRetrying(ID, AT, 0, WRONG),
+        StageRetrying(ID, AT, 0, WRONG, AT + 5),
         StageStarted(ID, AT, 0, attempt=2),
         StageFailed(ID, AT, 0, WRONG),
         Ended(ID, AT, Status.FAILED, EndReason.STAGE_ERROR, error=WRONG),

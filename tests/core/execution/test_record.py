@@ -242,11 +242,11 @@ def test_a_large_value_is_dropped() -> None:
 
 def test_that_a_value_was_dropped_is_not_forgotten() -> None:
     """However often the rest is kept, and a value that never was is not dropped."""
-    large = with_first_stage(value="x" * KEPT_VALUE_BYTES)
-    once = kept(large)
-    again = kept(load(dump(once)))
+    large = with_first_stage(value="x" * STORED_VALUE_BYTES)
+    once = storable(large)
+    again = storable(load(dump(once)))
     assert [one.stages[0].value_dropped for one in (large, once, again)] == [False, True, True]
-    assert not kept(with_first_stage(value=None)).stages[0].value_dropped
+    assert not storable(with_first_stage(value=None)).stages[0].value_dropped
 
 
 def test_a_value_that_is_no_json_is_dropped() -> None:

@@ -527,8 +527,8 @@ async def test_a_reader_may_say_how_much_waits_for_it(
     id = (await start(manager)).id
     stream = manager.watch(id, limit=limit)
     await anext(stream)
-    await engine.say(Began(id, 1), StageStarted(id, 1, 0), StageOutput(id, 1, 0, "x"))
-    await engine.say(StageOutput(id, 1, 0, "y"), end(id))
+    await engine.say(Began(id, 1), StageStarted(id, 1, 0), said(id, 1, 0, "x"))
+    await engine.say(said(id, 1, 0, "y"), end(id))
     told = [(change.kind, change.missed, change.execution.sequence) async for change in stream]
     if limit is None:
         assert [sequence for _, _, sequence in told] == [2, 3, 4, 5, 6]
