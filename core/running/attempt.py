@@ -42,7 +42,8 @@ def _show(value: JSON, call: StageCall[Any]) -> None:
 
 
 def _parsed(call: StageCall[Any], value: JSON) -> JSON:
-    result = parsed(call.stage.output, content(value, call.stores))
+    by_model = call.stage.kind == "prompt"
+    result = parsed(call.stage.output, content(value, call.stores), by_model=by_model)
     text = as_text(result)
     if len(text) <= INLINE_BYTES // 4:
         return result

@@ -1,25 +1,26 @@
 """From the text that a stage has put out to the value that it hands over.
 
-The rules are those of section 5.3 of the REST contract. Each of them takes linear time.
+The rules for what a language model says are those of section 5.3 of the REST contract. Each of them
+takes linear time.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable
 
 from ..errors import StageError
-from ..json_text import VALUE_DEPTH, check_depth
+from ..json_text import VALUE_DEPTH, NotJSON, check_depth
 from ..json_value import JSON, loads
 from ..pipelines.definition import Extract, OutputDefinition, OutputFormat
 from ..text import trimmed
 from .conditions import MISSING, lookup
+from .json_in_text import in_answer, in_printout
 
-FENCE = "```"
 HEADING = re.compile(r"#{1,6}[ \t]+(\S.*)")
 LABEL = re.compile(r"[ \t]*([^\W\d_][\w -]{0,60}):[ \t]+(\S.*)")
 
 
-def parsed(output: OutputDefinition, value: JSON) -> JSON:
-    """What a stage hands over, from the value that it came to.
+def parsed(output: OutputDefinition, value: JSON, *, by_model: bool) -> JSON:
+    """What a stage hands over, from the value that it came to; `by_model`: a model's answer.
 
     A value that is JSON already (a python stage's) is only extracted from.
 
@@ -27,40 +28,35 @@ def parsed(output: OutputDefinition, value: JSON) -> JSON:
         StageError: the text has no JSON, or what is to be extracted is not in it.
     """
     if isinstance(value, str):
-        value = READERS[output.format](value)
+        value = _read(output.format, value, by_model)
     if output.format != "json" or not output.extract:
         return value
     return _extracted(output.extract, value)
 
 
-def _json(text: str) -> JSON:
-    """The first code block is tried before the whole text, each for its widest object or list."""
+def _read(format: OutputFormat, text: str, by_model: bool) -> JSON:
+    match format:
+        case "json":
+            return _json(in_answer(text) if by_model else in_printout(text))
+        case "markdown":
+            return _markdown(text)
+        case "text":
+            return _text(text)
+
+
+def _json(candidates: Iterable[str]) -> JSON:
     failures = []
-    for candidate in _candidates(text):
+    for candidate in candidates:
         try:
-            value = loads(_widest(candidate))
+            value = loads(candidate)
             check_depth(value, VALUE_DEPTH)
         except ValueError as error:
             failures.append(error)
         else:
             return value
-    raise _unreadable(str(failures[0])) from failures[0]
-
-
-def _candidates(text: str) -> Iterator[str]:
-    # A fence may also be part of a text within the JSON: then the block is no JSON, the whole is.
-    _, opened, rest = text.partition(FENCE)
-    block, closed, _ = rest.partition(FENCE)
-    if opened and closed:
-        yield block.removeprefix("json")
-    yield text
-
-
-def _widest(text: str) -> str:
-    """From the first bracket that is ever closed to the last one that closes its kind."""
-    spans = ((text.find(left), text.rfind(right) + 1) for left, right in ("{}", "[]"))
-    start, end = min((span for span in spans if 0 <= span[0] < span[1]), default=(0, len(text)))
-    return trimmed(text[start:end])
+    # That a number cannot be kept says more than that a log is no JSON.
+    reason = next((each for each in failures if isinstance(each, NotJSON)), failures[0])
+    raise _unreadable(str(reason)) from reason
 
 
 def _extracted(fields: tuple[Extract, ...], value: JSON) -> dict[str, JSON]:
@@ -102,13 +98,6 @@ def _text(text: str) -> dict[str, JSON]:
     labelled = (LABEL.fullmatch(line) for line in text.split("\n"))
     labels = {match[1].lower(): trimmed(match[2]) for match in labelled if match}
     return {**labels, "content": trimmed(text)}
-
-
-READERS: Mapping[OutputFormat, Callable[[str], JSON]] = {
-    "json": _json,
-    "markdown": _markdown,
-    "text": _text,
-}
 
 
 def _unreadable(reason: str) -> StageError:

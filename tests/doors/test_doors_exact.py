@@ -28,6 +28,7 @@ stages:
   - {id: printed, command: [cat], output: {format: json}}
   - {id: rendered, command: [cat], input: "{{returned}}"}
   - {id: read, command: [cat], output: {format: json}}
+  - {id: logged, command: [sh, -c, "echo found [3] files; cat"], output: {format: json}}
   - {id: picked, call: "exact:picked", output: {format: json, extract: [{name: a, path: value}]}}
   - {id: all, call: "exact:all_of_it"}
 """
@@ -143,7 +144,7 @@ def test_a_number_in_variables(server: ServerProcess) -> None:
 def test_rest(server: ServerProcess, ended: str) -> None:
     """The value of every stage."""
     answer = server.client.get(f"/api/executions/{ended}").text
-    for stage in ("returned", "passed", "printed", "read", "all"):
+    for stage in ("returned", "passed", "printed", "read", "logged", "all"):
         assert f'"{stage}":{TEXT}' in answer
     assert f'"picked":{{"a":{TEXT}}}' in answer
 
