@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Discriminator,
@@ -73,17 +74,27 @@ class StageDefinition(Definition):
                 yield Reference(("conditions", *place), id, earlier)
 
 
+def _without_nul(value: Any) -> Any:
+    """An operating system takes a NUL for the end of a text."""
+    if "\0" in str(value):
+        raise PydanticCustomError("nul", "must not have a NUL character in it")
+    return value
+
+
+Argument: TypeAlias = Annotated[str, AfterValidator(_without_nul)]
+
+
 class CommandStage(StageDefinition):
     """A child process: the stage's input on stdin, its stdout is the output."""
 
     kind = "command"
 
     type: Literal["command"] = "command"
-    command: tuple[str, ...] = Field(min_length=1)
-    """The program and its arguments; never a shell, unless the program is one."""
-    env: tuple[str, ...] = ()
+    command: tuple[Argument, ...] = Field(min_length=1)
+    """The program and its arguments as they are; never a shell, unless the program is one."""
+    env: tuple[Argument, ...] = ()
     """`NAME` takes a variable over from the server's environment, `NAME=value` sets it."""
-    cwd: Path | None = None
+    cwd: Annotated[Path, AfterValidator(_without_nul)] | None = None
     """Where it runs, seen from the folder of the pipeline file; None: that folder."""
 
 

@@ -232,6 +232,28 @@ def test_numbers_are_kept_as_they_are(tmp_path: Path, number: float) -> None:
     assert repr(source["stages"][-1]["conditions"]["skipIf"]["condition"]["equals"]) == repr(number)
 
 
+@pytest.mark.parametrize(
+    ("keys", "line", "place"),
+    [
+        ('command: ["\\0"]', 7, "command[0]"),
+        ('command: [echo, "a\\0b"]', 7, "command[1]"),
+        ('command: [echo, a]\n    env:\n      - HOME\n      - "A=\\0"', 10, "env[1]"),
+        ('command: [echo, a]\n    env: ["A\\0B"]', 8, "env[0]"),
+        ('command: [echo, a]\n    cwd: "sub\\x00/dir"', 8, "cwd"),
+    ],
+)
+def test_a_nul_is_found_before_anything_runs(
+    tmp_path: Path, keys: str, line: int, place: str
+) -> None:
+    """It would end the argument there, or keep the program from being started."""
+    text = VALID.replace("command: [wc, -w]", keys)
+    where = f"p.yaml:{line}: stages[0].{place}"
+    assert told(tmp_path / "p.yaml", text) == [f"{where}: must not have a NUL character in it"]
+    json_text = json.dumps(YAML(typ="safe", pure=True).load(text))
+    [problem] = told(tmp_path / "p.json", json_text)
+    assert problem == f"p.json:1: stages[0].{place}: must not have a NUL character in it"
+
+
 @pytest.mark.parametrize("name", ["p.yaml", "p.json"])
 def test_a_key_given_twice_is_an_error(tmp_path: Path, name: str) -> None:
     """Neither of the two silently wins; each such key is told with its line."""
