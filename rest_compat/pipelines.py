@@ -61,7 +61,7 @@ def _list_item(pipeline: Pipeline) -> dict[str, object]:
 
 
 def _as_written(pipeline: Pipeline) -> dict[str, object]:
-    """The file's content, and what the old dashboard's page reads of every stage unguarded."""
+    """The file as clients may see it, and what the old dashboard's page reads unguarded."""
     written = zip(pipeline.source["stages"], pipeline.stages, strict=True)
     stages = [_completed(source, _stand_ins(stage)) for source, stage in written]
     return {**pipeline.source, "stages": stages}

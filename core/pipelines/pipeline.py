@@ -204,7 +204,7 @@ class Pipeline(BaseModel):
 
     definition: PipelineFile
     source: dict[str, Any]
-    """The file's content as it was written, without defaults filled in."""
+    """The file's content as it was written, without defaults, and without the values in `env`."""
     path: Path
 
     @property

@@ -13,6 +13,7 @@ from ..errors import RuncastError
 from ..json_text import NotJSON, check_depth, encode
 from .document import Document, DocumentError, Flaw, Place, quoted, read_json, read_yaml
 from .pipeline import Pipeline, PipelineFile
+from .source import shown
 
 # A pure Python YAML parser takes 8 to 19 µs a byte: this is about a second.
 MAX_FILE_BYTES = 1 << 17
@@ -89,7 +90,7 @@ def load(path: Path) -> Pipeline:
         content = _mapping(document)
         definition = _valid(content, document)
         _require_json(content)
-        return Pipeline(definition=definition, source=content, path=path)
+        return Pipeline(definition=definition, source=shown(content), path=path)
     except DocumentError as error:
         raise PipelineFileError(_problems(path, error.flaws)) from error
 
