@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from ..core.errors import InvalidInput
+from ..core.execution.filter import EVERYTHING, ExecutionFilter
 from ..core.execution.model import Execution
 from .context import Context
 
@@ -20,7 +21,9 @@ class EndedPage:
     page_size: int
 
 
-async def list_history(ctx: Context, page: int, page_size: int) -> EndedPage:
+async def list_history(
+    ctx: Context, page: int, page_size: int, filter: ExecutionFilter = EVERYTHING
+) -> EndedPage:
     """A page past the end is empty.
 
     Raises:
@@ -29,7 +32,7 @@ async def list_history(ctx: Context, page: int, page_size: int) -> EndedPage:
     """
     _check("page", page, MAX_PAGE)
     _check("pageSize", page_size, MAX_PAGE_SIZE)
-    executions, total = await ctx.history.ended_page(page, page_size)
+    executions, total = await ctx.history.ended_page(page, page_size, filter)
     return EndedPage(executions, total, page, page_size)
 
 

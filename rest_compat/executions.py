@@ -44,9 +44,9 @@ async def show_execution(ctx: Context, request: Request) -> Response:
 
 
 async def list_history(ctx: Context, request: Request) -> Response:
-    """Section 1.5; `page` counts from 1."""
+    """Section 1.5; `page` counts from 1. `status` may narrow it, as it does the list."""
     page, page_size = _number(request, "page", 1), _number(request, "pageSize", 20)
-    found = await history.list_history(ctx, page, page_size)
+    found = await history.list_history(ctx, page, page_size, _asked_filter(request))
     return answer(
         {
             "executions": [history_record(await shown(ctx, one)) for one in found.executions],

@@ -123,10 +123,12 @@ class History:
             self._clock.now(),
         )
 
-    async def ended_page(self, page: int, page_size: int) -> tuple[list[Execution], int]:
+    async def ended_page(
+        self, page: int, page_size: int, filter: ExecutionFilter = EVERYTHING
+    ) -> tuple[list[Execution], int]:
         """Page 1, 2... of what has ended, newest end first, and how much that is in total."""
-        waiting = dict(self._writer.backlog.waiting)
-        return await self._read(self._reader.ended, waiting, (page - 1) * page_size, page_size)
+        waiting, offset = dict(self._writer.backlog.waiting), (page - 1) * page_size
+        return await self._read(self._reader.ended, waiting, filter, offset, page_size)
 
     async def _read(self, read: Callable[[*Arguments], Result], *arguments: *Arguments) -> Result:
         loop = asyncio.get_running_loop()

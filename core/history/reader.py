@@ -83,16 +83,20 @@ class HistoryReader:
             {status: counts[status] for status in Status},
         )
 
-    def ended(self, in_memory: InMemory, offset: int, limit: int) -> tuple[list[Execution], int]:
+    def ended(
+        self, in_memory: InMemory, filter: ExecutionFilter, offset: int, limit: int
+    ) -> tuple[list[Execution], int]:
         """At most `limit` of those that have ended, newest end first, and how many there are."""
-        from_memory = [one for one in in_memory.values() if one.ended_at is not None]
+        found = [one for one in in_memory.values() if filter.matches(one)]
+        from_memory = [one for one in found if one.ended_at is not None]
+        wanted = [*_ended(in_memory), *conditions(filter)]
         # So many at most come before the offset because they are in memory.
         first = max(0, offset - len(from_memory))
-        rows = ROW.where(*_ended(in_memory)).order_by(COLUMNS.ended_at.desc(), COLUMNS.id.desc())
+        rows = ROW.where(*wanted).order_by(COLUMNS.ended_at.desc(), COLUMNS.id.desc())
         rows = rows.limit(limit + len(from_memory)).offset(min(first, LARGEST))
         with self._engine.begin() as connection:
             from_file = executions_of(connection, connection.execute(rows).all())
-            number = connection.execute(select(func.count()).where(*_ended(in_memory))).scalar_one()
+            number = connection.execute(select(func.count()).where(*wanted)).scalar_one()
         merged = sorted([*from_file, *from_memory], key=_end, reverse=True)
         return merged[offset - first :][:limit], number + len(from_memory)
 

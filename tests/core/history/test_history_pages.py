@@ -124,18 +124,25 @@ def test_a_page_is_the_one_that_paginate_makes_of_all(
 @given(
     st.lists(executions(), max_size=12),
     st.lists(executions(), max_size=5),
+    FILTERS,
     st.integers(0, 20) | st.just(10**30),
     st.integers(0, 20),
 )
 def test_what_ended_last_comes_first(
-    file: HistoryFile, kept: list[Execution], waiting: list[Execution], offset: int, limit: int
+    file: HistoryFile,
+    kept: list[Execution],
+    waiting: list[Execution],
+    filter: ExecutionFilter,
+    offset: int,
+    limit: int,
 ) -> None:
-    """Also if some of it is still to be written."""
+    """Of what the filter finds, also if some of it is still to be written."""
     in_memory = by_id(waiting)
-    all_of_it = [one for one in (by_id(kept) | in_memory).values() if one.ended_at is not None]
+    known = (by_id(kept) | in_memory).values()
+    all_of_it = [one for one in known if one.ended_at is not None and filter.matches(one)]
     all_of_it.sort(key=lambda one: (one.ended_at, one.id), reverse=True)
     keep(file, kept)
-    found, number = file.reader.ended(in_memory, offset, limit)
+    found, number = file.reader.ended(in_memory, filter, offset, limit)
     assert (found, number) == (all_of_it[offset : offset + limit], len(all_of_it))
 
 
