@@ -164,6 +164,32 @@ def test_a_cursor_holds_its_place_when_items_come_and_go(file: HistoryFile) -> N
 
 
 @pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize("field", OrderField)
+def test_a_page_is_in_the_order_of_the_ends(
+    file: HistoryFile, field: OrderField, descending: bool
+) -> None:
+    """Though all of it was written first when it was started, and in another order."""
+    many = [
+        an_execution(
+            f"exec_{n}",
+            started_at=n,
+            ended_at=100 - 5 * n,
+            pipeline_name="abcdef"[5 - n],
+            status=TERMINAL[n % 3],
+        )
+        for n in range(6)
+    ]
+    keep(file, many)
+    order, request = Order(field, descending), PageRequest(first=2)
+    page = file.reader.page({}, EVERYTHING, order, request, NOW).page
+    assert page == paginate(many, order, request, NOW)
+    wanted = ExecutionFilter(status=frozenset({Status.FAILED}))
+    found = file.reader.page({}, wanted, order, request, NOW)
+    assert {one.status for _, one in found.page.items} == {Status.FAILED}
+    assert (found.total, found.counts[Status.QUEUED]) == (2, 0)
+
+
+@pytest.mark.parametrize("descending", [False, True])
 def test_between_cursors_that_have_crossed_there_is_nothing(
     file: HistoryFile, descending: bool
 ) -> None:
