@@ -4,11 +4,11 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from ..core.errors import InvalidInput, NotFound
-from ..core.execution.log import LogPiece, LogStream
+from ..core.execution.log import LogPiece, LogSlice, LogStream
 from ..core.execution.model import Execution, StageRun
 from ..core.execution.stored import StoredValue
 from ..core.json_value import JSON, dumps
-from ..core.results.result import OUTPUT_UNITS
+from ..core.results.result import OUTPUT_UNITS, value_text
 from .context import Context
 
 
@@ -95,9 +95,11 @@ async def read_log(
         NotFound: the stage has made no such attempt.
     """
     number = checked_attempt(stage, attempt)
-    found = await ctx.files.log(
-        execution_id, stage.id, number, offset, limit, streams or frozenset(LogStream)
-    )
+    wanted = streams or frozenset(LogStream)
+    if number == stage.attempt and stage.log.of_value:
+        found = _log_of_value(stage, offset, limit, wanted)
+    else:
+        found = await ctx.files.log(execution_id, stage.id, number, offset, limit, wanted)
     is_over = number < stage.attempt or stage.ended_at is not None
     return LogPage(
         number,
@@ -107,6 +109,40 @@ async def read_log(
         found.left_out,
         is_over and found.next_offset >= found.total,
     )
+
+
+def _log_of_value(
+    stage: StageRun, offset: int, limit: int, streams: Collection[LogStream]
+) -> LogSlice:
+    text, at = value_text(stage), stage.ended_at or 0
+    part = text[offset : offset + limit]
+    piece = LogPiece(offset, LogStream.STDOUT, part, at)
+    wanted = (piece,) if part and LogStream.STDOUT in streams else ()
+    return LogSlice(wanted, min(offset + limit, len(text)), len(text), 0)
+
+
+async def log_size(
+    ctx: Context, execution_id: str, stage: StageRun, attempt: int, streams: Collection[LogStream]
+) -> int:
+    """How many bytes the log of an attempt has as text in UTF-8."""
+    if attempt == stage.attempt and stage.log.of_value:
+        return len(value_text(stage).encode()) if LogStream.STDOUT in streams else 0
+    return await ctx.files.log_size(execution_id, stage.id, attempt, streams)
+
+
+def log_bytes(
+    ctx: Context,
+    execution_id: str,
+    stage: StageRun,
+    attempt: int,
+    part: tuple[int, int],
+    streams: Collection[LogStream],
+) -> Iterator[bytes]:
+    """A part of the log of an attempt, from one byte to another. To be read in a thread."""
+    start, end = part
+    if attempt == stage.attempt and stage.log.of_value:
+        return iter([value_text(stage).encode()[start:end]])
+    return ctx.files.log_bytes(execution_id, stage.id, attempt, start, end, streams)
 
 
 async def read_value(ctx: Context, value: JSON, *, most_bytes: int) -> JSON:

@@ -14,7 +14,15 @@ from ..core.execution.model import Execution, StageRun
 from ..core.execution.stored import StoredValue
 from ..resolvers.context import Context
 from ..resolvers.executions import get_execution, is_live
-from ..resolvers.logs import checked_attempt, find_stage, read_log, value_bytes, value_size
+from ..resolvers.logs import (
+    checked_attempt,
+    find_stage,
+    log_bytes,
+    log_size,
+    read_log,
+    value_bytes,
+    value_size,
+)
 from .live import LiveResponse
 
 RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
@@ -42,10 +50,10 @@ async def show_log(ctx: Context, request: Request) -> Response:
     if _says_true(request, "follow") and is_live(ctx, execution.id) and request.method == "GET":
         text = _followed(ctx, execution.id, stage.id, attempt, streams)
         return LiveResponse(text, b"", ctx.clock, "text/plain; charset=utf-8", headers)
-    size = await ctx.files.log_size(execution.id, stage.id, attempt, streams)
+    size = await log_size(ctx, execution.id, stage, attempt, streams)
 
     def read(start: int, end: int) -> Iterator[bytes]:
-        return ctx.files.log_bytes(execution.id, stage.id, attempt, start, end, streams)
+        return log_bytes(ctx, execution.id, stage, attempt, (start, end), streams)
 
     return _ranged(ctx, request, size, read, "text/plain; charset=utf-8", headers)
 

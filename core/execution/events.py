@@ -200,9 +200,12 @@ class StageLogged(StageEvent):
     piece: LogPiece
     output_offset: int
     """How long its stdout was before, in characters."""
+    of_value: bool = False
+    """The stage has said nothing: this is its value as text, and is in no file."""
 
     def after_stage(self, stage: StageRun) -> StageRun:
-        return replace(stage, log=stage.log.appended(self.piece, self.output_offset))
+        log = stage.log.appended(self.piece, self.output_offset, of_value=self.of_value)
+        return replace(stage, log=log)
 
     @property
     def kind(self) -> ChangeKind:

@@ -68,6 +68,8 @@ def _plain(value: object) -> JSON:
     """What JSON has for it: an object for each part of an execution."""
     if isinstance(value, StageLog):
         lengths: dict[str, JSON] = {"length": value.length, "output_length": value.output_length}
+        if value.of_value:
+            lengths["of_value"] = True
         return lengths | ({"head": value.head, "cut": value.cut} if value.head else {})
     if isinstance(value, tuple):
         return [_plain(each) for each in value]

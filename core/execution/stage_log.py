@@ -21,6 +21,8 @@ class StageLog:
     """The latest pieces, without a gap between them."""
     head: str = ""
     """The beginning of stdout, where somebody has read it to show it."""
+    of_value: bool = False
+    """The stage has said nothing, and its value as text stands for that: it is in no file."""
     cut: bool = False
     """Whether more than `head` was written, and is nowhere: version 0.1 has cut it off."""
 
@@ -29,7 +31,9 @@ class StageLog:
         """Whether more than `head` was written to stdout."""
         return self.cut or self.output_length > len(self.head)
 
-    def appended(self, piece: LogPiece, output_offset: int) -> "StageLog":
+    def appended(
+        self, piece: LogPiece, output_offset: int, *, of_value: bool = False
+    ) -> "StageLog":
         """The same with another piece at its end; `output_offset` is how long stdout was before.
 
         A piece that begins later than this log ends leaves a gap: what is between them was too
@@ -37,11 +41,12 @@ class StageLog:
         """
         so_far = self.tail if piece.offset == self.length else ()
         grown = len(piece.text) if piece.stream is LogStream.STDOUT else 0
-        return StageLog(piece.end, output_offset + grown, _latest(_joined(so_far, piece)))
+        tail = _latest(_joined(so_far, piece))
+        return StageLog(piece.end, output_offset + grown, tail, of_value=of_value)
 
     def closed(self) -> "StageLog":
         """The log of an attempt that has ended."""
-        return StageLog(self.length, self.output_length)
+        return StageLog(self.length, self.output_length, of_value=self.of_value)
 
     def output(self, offset: int, limit: int) -> str | None:
         """At most `limit` characters of stdout from `offset` on; None if they are not in memory."""

@@ -3,11 +3,11 @@
 import asyncio
 import logging
 import shutil
-import uuid
 from collections.abc import AsyncGenerator, Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar, TypeVarTuple
@@ -22,6 +22,7 @@ from .blobs import FolderBlobs
 from .log_position import STREAMS
 from .log_writer import LogWriter
 from .logs import LogStore
+from .result import value_text
 from .values import INLINE_BYTES, ValueSpool, ValueStore
 
 logger = logging.getLogger("runcast.files")
@@ -54,6 +55,7 @@ class ExecutionFiles:
         self._readers = ThreadPoolExecutor(READERS, "runcast-files-reader")
         self._work = folder / "work"
         self._new = folder / "values" / "new"
+        self._numbers = count(1)
 
     async def __aenter__(self) -> Self:
         await self._in_thread(self._begin)
@@ -82,7 +84,7 @@ class ExecutionFiles:
         return self.values.spool(execution_id, stage_id, attempt, limit)
 
     def new_file(self) -> Path:
-        return self._new / uuid.uuid4().hex
+        return self._new / str(next(self._numbers))
 
     def adopt(
         self, execution_id: str, stage_id: str, attempt: int, file: Path, sha256: str
@@ -181,7 +183,9 @@ class ExecutionFiles:
     def _with_text(self, execution_id: str, stage: StageRun, characters: int) -> StageRun:
         log, value = stage.log, stage.value
         head = log.output(0, characters)
-        if head is None:
+        if head is None and log.of_value:
+            head = value_text(stage)[:characters]
+        elif head is None:
             head, _, _ = self.logs.read_output(execution_id, stage.id, stage.attempt, 0, characters)
         if isinstance(value, StoredValue):
             value = self._beginning(value, characters)

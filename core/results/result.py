@@ -53,6 +53,11 @@ def result_output(execution: Execution) -> dict[str, JSON]:
     }
 
 
+def value_text(stage: StageRun) -> str:
+    """The value of a stage as text, with what no UTF-8 can represent replaced."""
+    return as_text(stage.value).encode("utf-8", "replace").decode()
+
+
 def _optimized(stage: StageRun) -> JSON:
     """What a stage calls so, or else its text: a model's as it was before it was read."""
     named = stage.value.get("optimizedPrompt") if isinstance(stage.value, dict) else None

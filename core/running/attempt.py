@@ -27,16 +27,19 @@ async def attempt(runner: StageRunner[Any], call: StageCall[Any]) -> StageResult
     """
     result = await _within_its_time(runner, call)
     if call.log.silent:
-        _show(result.value, call)
+        await _show(result.value, call)
     if call.stage.output is None:
         return result
     # In a thread: a text of 1 MiB can take some tenths of a second.
     return replace(result, value=await asyncio.to_thread(_parsed, call, result.value))
 
 
-def _show(value: JSON, call: StageCall[Any]) -> None:
+async def _show(value: JSON, call: StageCall[Any]) -> None:
+    """What a stage that has said nothing shows is its value, as it is before it is read."""
     if isinstance(value, StoredValue):
         call.log.write(LogStream.SYSTEM, f"the value has {value.size:,} bytes\n")
+    elif call.stage.output is None:
+        await call.log.show_value(as_text(value))
     else:
         call.log.emit(as_text(value))
 

@@ -32,7 +32,7 @@ class AttemptLog:
     def __init__(
         self,
         open_log: Callable[[], LogWriter],
-        publish: Callable[[LogPiece, int], Awaitable[None]],
+        publish: Callable[[LogPiece, int, bool], Awaitable[None]],
         report: Callable[[float], Awaitable[None]],
         clock: Clock,
         threads: Executor,
@@ -74,6 +74,17 @@ class AttemptLog:
         self._closed.set()
         self._written.set()
         await self._pump
+
+    async def show_value(self, text: str) -> None:
+        """Has the value of a stage that has said nothing stand for what it could have said.
+
+        It is told live and not stored: the value is.
+        """
+        at, offset = self._clock.now(), 0
+        for start in range(0, len(text), PIECE_CHARACTERS):
+            piece = LogPiece(offset, LogStream.STDOUT, text[start : start + PIECE_CHARACTERS], at)
+            await self._publish(piece, offset, True)
+            offset = piece.end
 
     # What stages call
 
@@ -135,11 +146,8 @@ class AttemptLog:
                 self._end_lines(only_old=True)
         self._end_lines(only_old=False)
         await self._flush()
-        loop = asyncio.get_running_loop()
-        if self._writer is not None:
-            await loop.run_in_executor(self._threads, self._writer.close)
-        if self._spool is not None:
-            await loop.run_in_executor(self._threads, self._spool.discard)
+        if self._writer is not None or self._spool is not None:
+            await asyncio.get_running_loop().run_in_executor(self._threads, self._end)
 
     async def _wait_a_moment(self) -> None:
         try:
@@ -172,7 +180,7 @@ class AttemptLog:
                 if self._is_too_large:
                     self.overflowed.set()
                 for piece, output_offset in pieces:
-                    await self._publish(piece, output_offset)
+                    await self._publish(piece, output_offset, False)
             self._waiting_characters -= taken
             self._tell_whether_full()
             if self._progress is not None:
@@ -197,6 +205,13 @@ class AttemptLog:
         ]
         self._spool_away(spooled)
         return _told_live(stored)
+
+    def _end(self) -> None:
+        """In a thread."""
+        if self._writer is not None:
+            self._writer.close()
+        if self._spool is not None:
+            self._spool.discard()
 
     def _append(self, stream: LogStream, text: str, at: int) -> list[tuple[LogPiece, int]]:
         assert self._writer is not None

@@ -230,8 +230,9 @@ class PipelineExecutor:
     async def _attempt(
         self, course: _Course, index: int, stage: StageDefinition, number: int
     ) -> StageResult:
-        async def publish(piece: LogPiece, output_offset: int) -> None:
-            await course.sink(StageLogged(course.id, piece.at, index, piece, output_offset))
+        async def publish(piece: LogPiece, output_offset: int, of_value: bool) -> None:
+            event = StageLogged(course.id, piece.at, index, piece, output_offset, of_value)
+            await course.sink(event)
 
         async def report(progress: float) -> None:
             await course.sink(StageProgressed(course.id, self._clock.now(), index, progress))
