@@ -73,6 +73,8 @@ async def read_output(
     """At most `limit` characters of what the latest attempt has written to stdout."""
     log, ended = stage.log, stage.ended_at is not None
     text, left_out = log.output(offset, limit), log.cut
+    if text is None and log.of_value:
+        text = value_text(stage)[offset : offset + limit]
     if text is None:
         text, left_out = await ctx.files.output(
             execution_id, stage.id, stage.attempt, offset, limit

@@ -15,4 +15,8 @@ class StoredValue:
 
 
 class TooLarge(Exception):
-    """A value has more bytes than it may have."""
+    """A value has more bytes than its `limit`."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"the value is larger than {limit:,} bytes")
+        self.limit = limit

@@ -74,6 +74,9 @@ class Blobs(Protocol):
         OSError: the disk is full, the store is away...; as the system has it.
     """
 
+    append_bytes: int
+    """A good size for blobs that are written bit by bit and read in part."""
+
     def appender(self, name: str) -> Appender:
         """For adding to a blob, which is made if there is none."""
         ...
@@ -130,6 +133,8 @@ class FolderBlobs(Blobs):
 
     What was put or appended outlives the process, but perhaps not a loss of power.
     """
+
+    append_bytes = 512 << 10
 
     def __init__(self, root: Path) -> None:
         self._root = root.absolute()

@@ -23,7 +23,8 @@ from .log_position import STREAMS
 from .log_writer import LogWriter
 from .logs import LogStore
 from .result import value_text
-from .values import INLINE_BYTES, ValueSpool, ValueStore
+from .value_spool import INLINE_BYTES, ValueSpool
+from .values import ValueStore
 
 logger = logging.getLogger("runcast.files")
 
@@ -81,7 +82,7 @@ class ExecutionFiles:
         return self.logs.open(execution_id, stage_id, attempt)
 
     def spool(self, execution_id: str, stage_id: str, attempt: int, limit: int) -> ValueSpool:
-        return self.values.spool(execution_id, stage_id, attempt, limit)
+        return self.values.spool(execution_id, stage_id, attempt, limit=limit)
 
     def new_file(self) -> Path:
         return self._new / str(next(self._numbers))
@@ -92,7 +93,9 @@ class ExecutionFiles:
         return self.values.adopt(execution_id, stage_id, attempt, file, sha256)
 
     def path(self, value: StoredValue) -> Path:
-        return self.values.path(value)
+        path = self.values.path(value)
+        assert path is not None, "the values are in a folder of this machine"
+        return path
 
     def read(self, value: StoredValue, start: int = 0, end: int | None = None) -> Iterator[bytes]:
         return self.values.read(value, start, end)
@@ -209,7 +212,7 @@ class ExecutionFiles:
         if isinstance(input, StoredValue):
             input = self.values.copy(input, execution.id)
         elif len(input) > INLINE_BYTES // 4:
-            spool = self.values.spool(execution.id, INPUT, 0, MAX_INPUT_BYTES)
+            spool = self.values.spool(execution.id, INPUT, 0, limit=MAX_INPUT_BYTES)
             spool.write(input.encode())
             stored = spool.finish()
             input = input if isinstance(stored, bytes) else stored

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from .log_record import HEADER, LOSS_BYTES
 
 MAX_BYTES = 64 << 20
-SEGMENT_BYTES = 256 << 10
 LEAST_BYTES = 8192
+PART_CHARACTERS = 65_536
+"""Longer records cost more, not less: the memory for each would come from the system anew."""
 SEGMENTS = 8
 CHARACTER_BYTES = 4
 """What a character takes in UTF-8, at most."""
@@ -23,8 +24,8 @@ class LogBounds:
         ValueError: `max_bytes` is less than LEAST_BYTES.
     """
 
-    max_bytes: int = MAX_BYTES
-    segment_bytes: int = SEGMENT_BYTES
+    max_bytes: int
+    segment_bytes: int
 
     def __post_init__(self) -> None:
         if self.max_bytes < LEAST_BYTES:
@@ -39,4 +40,4 @@ class LogBounds:
     def fitting_characters(self, text: str) -> int:
         """How much of a text fits into one segment, wherever it is cut."""
         room = self.segment_bytes - LOSS_BYTES - HEADER.size
-        return room if text.isascii() else room // CHARACTER_BYTES
+        return min(PART_CHARACTERS, room if text.isascii() else room // CHARACTER_BYTES)

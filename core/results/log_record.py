@@ -51,48 +51,61 @@ class Loss(NamedTuple):
     @classmethod
     def read(cls, record: LogRecord) -> "Loss":
         characters, _, reason = record.text.partition(" ")
-        return cls(int(characters), reason)
+        return cls(int(characters) if characters.isdecimal() else 0, reason)
 
 
 class Tally:
-    """Counts records, from a position on."""
+    """Counts what was said, from a position on."""
 
     def __init__(self, start: LogPosition) -> None:
         self._records = start.records
-        self._characters = list(start.characters)
-        self._bytes = list(start.bytes)
+        # What a record of the kind LOSS says is counted at the end, and is no text of the log.
+        self._characters = [*start.characters, 0]
+        self._bytes = [*start.bytes, 0]
 
-    def count(self, record: LogRecord) -> None:
-        """What a record of the kind LOSS says is no text of the log."""
-        kind, characters, _, data = record
-        self._records += HEADER.size + len(data)
-        if kind != LOSS:
-            self._characters[kind] += characters
-            self._bytes[kind] += len(data)
+    def count(self, kind: int, characters: int, length: int) -> None:
+        """A record of this kind, with so many characters in `length` bytes."""
+        self._records += HEADER.size + length
+        self._characters[kind] += characters
+        self._bytes[kind] += length
 
     @property
     def characters(self) -> int:
         """Of all streams together."""
-        return sum(self._characters)
+        return sum(self._characters[:LOSS])
 
     @property
     def position(self) -> LogPosition:
         """After all that was counted."""
-        stdout, stderr, system = self._characters
-        out, err, sys = self._bytes
+        stdout, stderr, system, _ = self._characters
+        out, err, sys, _ = self._bytes
         return LogPosition(self._records, (stdout, stderr, system), (out, err, sys))
 
 
 def records(content: bytes) -> Iterator[LogRecord]:
     """The whole records of a segment, up to one that is torn."""
     view = memoryview(content)
-    start, size = 0, len(content)
-    while start + HEADER.size <= size:
-        code, length, characters, at = HEADER.unpack_from(content, start)
-        start += HEADER.size
+    for kind, start, length, characters, at in _headers(content):
+        yield LogRecord(kind, characters, at, view[start : start + length])
+
+
+def end_of(start: LogPosition, content: bytes) -> LogPosition:
+    """Where the last whole record of a segment ends."""
+    tally = Tally(start)
+    for kind, _, length, characters, _ in _headers(content):
+        tally.count(kind, characters, length)
+    return tally.position
+
+
+def _headers(content: bytes) -> Iterator[tuple[int, int, int, int, int]]:
+    """Of the whole records: kind, beginning of the text, its length, its characters, epoch ms."""
+    unpack, size = HEADER.unpack_from, HEADER.size
+    start, end = size, len(content)
+    while start <= end:
+        code, length, characters, at = unpack(content, start - size)
         if not 1 <= code <= LOSS + 1 or not characters <= length <= 4 * characters:
             return
-        if start + length > size:
+        if start + length > end:
             return
-        yield LogRecord(code - 1, characters, at, view[start : start + length])
-        start += length
+        yield code - 1, start, length, characters, at
+        start += length + size

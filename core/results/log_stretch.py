@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ..execution.log import LogStream
 from .blobs import Blobs
 from .log_position import STREAMS, LogPosition
-from .log_record import LOSS, LOSS_BYTES, Loss, Tally, records
+from .log_record import LOSS, LOSS_BYTES, Loss, end_of, records
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +70,6 @@ def content(blobs: Blobs, name: str, size: int) -> bytes:
         return b"".join(blobs.read(name, 0, size))
     except FileNotFoundError:
         return b""
-
-
-def end_of(start: LogPosition, content: bytes) -> LogPosition:
-    """Where the last whole record of a segment ends."""
-    tally = Tally(start)
-    for record in records(content):
-        tally.count(record)
-    return tally.position
 
 
 def cut_torn_record(blobs: Blobs, folder: str) -> None:

@@ -72,7 +72,7 @@ class LogWriter:
             self._lose(record.characters, error)
         else:
             self._tell(None)
-        self._tally.count(record)
+        self._count(record)
 
     def _store(self, data: bytes) -> None:
         segment = self._segment
@@ -84,16 +84,20 @@ class LogWriter:
         # Together, so that nothing is left of it if it fails.
         record = self.loss.record(self._at)
         segment.append(record.encoded() + data)
-        self._tally.count(record)
+        self._count(record)
         self.loss = None
+
+    def _count(self, record: LogRecord) -> None:
+        self._tally.count(record.kind, record.characters, len(record.data))
 
     def _lose(self, characters: int, error: OSError) -> None:
         if self._segment is not None:
             self._segment.undo()
             self._end_segment()
-        before = self.loss.characters if self.loss else 0
-        self.loss = Loss(before + characters, error.strerror or str(error))
-        self._tell(self.loss.reason)
+        reason = error.strerror or str(error)
+        missing = characters + (self.loss.characters if self.loss else 0)
+        self.loss = Loss(missing, reason) if missing else None
+        self._tell(reason)
 
     def _next_segment(self) -> LogSegment:
         self._end_segment()

@@ -7,7 +7,7 @@ from threading import Lock
 
 from ..execution.log import LogSlice, LogStream
 from .blobs import Blobs, blob_name
-from .log_bounds import MAX_BYTES, SEGMENT_BYTES, LogBounds
+from .log_bounds import MAX_BYTES, LogBounds
 from .log_position import STREAMS
 from .log_writer import LogWriter
 from .stored_log import StoredLog
@@ -20,8 +20,9 @@ ROOT = "logs"
 class LogStore:
     """One log for each attempt of a stage, in segments `logs/<execution>/<stage>/<attempt>/…`.
 
-    At most `max_bytes` of each are stored (`LogBounds`). What is left out between its beginning and
-    its end, and what could not be stored, is a SYSTEM piece on reading.
+    At most `max_bytes` of each are stored (`LogBounds`), in segments of `segment_bytes`, or what
+    suits the store. What is left out between a log's beginning and its end, or could not be stored,
+    is a SYSTEM piece on reading.
 
     Offsets, limits and totals are characters of all streams; attempts are numbered from 1. Reading
     costs what the segments cost in which it is done. Everything waits for the disk or the network:
@@ -33,12 +34,12 @@ class LogStore:
     """
 
     def __init__(
-        self, blobs: Blobs, max_bytes: int = MAX_BYTES, segment_bytes: int = SEGMENT_BYTES
+        self, blobs: Blobs, max_bytes: int = MAX_BYTES, segment_bytes: int | None = None
     ) -> None:
         self.problem: str | None = None
         """Why a log could not be written; None again once one was written."""
         self._blobs = blobs
-        self._bounds = LogBounds(max_bytes, segment_bytes)
+        self._bounds = LogBounds(max_bytes, segment_bytes or blobs.append_bytes)
         self._lock = Lock()
 
     # Writing

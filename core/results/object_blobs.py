@@ -28,12 +28,14 @@ class ObjectBlobs(Blobs):
     The rest comes from the variables that the store's own tools read, such as `AWS_REGION` and
     `AWS_ENDPOINT_URL` (`AWS_ALLOW_HTTP=true` if that is without TLS).
 
-    An object cannot grow: to append to one is to put all of it once more. What is appended to must
-    be small; the segments of logs are (`SEGMENT_BYTES` in `log_bounds.py`).
+    An object cannot grow: to append to one is to put all of it once more, which is why
+    `append_bytes` is small, and whoever appends does well to gather what comes meanwhile.
 
     Raises:
         ValueError: the URL is not that of an object store.
     """
+
+    append_bytes = 256 << 10
 
     def __init__(self, url: str) -> None:
         try:
@@ -149,6 +151,6 @@ def _as_os_errors(name: str) -> Iterator[None]:
 
 
 def _in_brief(error: Exception) -> str:
-    """What was wrong: the first line, without the request and the answer's XML."""
+    """What was wrong, without the request before it and the answer's XML behind it."""
     line = str(error).split("\n", 1)[0]
     return line.split(" - ", 1)[-1].split(": <", 1)[0][:MESSAGE_CHARACTERS]

@@ -110,8 +110,7 @@ class StoredLog:
         for gap, stretch, found in self._found(offset, measured):
             if gap is not None:
                 start, end = gap.start.characters_of(measured), gap.end.characters_of(measured)
-                at = next(records(found)).at
-                note = gap.note(streams)
+                note, at = gap.note(streams), next(records(found)).at
                 yield _Said(max(start, offset), end, LogStream.SYSTEM, note, at, is_note=True)
             start = stretch.start.characters_of(measured)
             for kind, characters, at, data in records(found):
@@ -125,15 +124,16 @@ class StoredLog:
     def _found(
         self, offset: int, measured: Collection[LogStream]
     ) -> Iterator[tuple[Stretch | None, Stretch, bytes]]:
-        """The segments that go beyond this character, with what is in them and what is left out
-        before them. A segment that was dropped since this was made is left out, too.
+        """The segments that go beyond this character: what is left out before, and what is in them.
+
+        What was dropped since this was made is left out, too.
         """
         gap: Stretch | None = None
         for stretch in self.stretches:
             if stretch.end.characters_of(measured) <= offset:
                 continue
             found = self._content(stretch)
-            if found:
+            if next(records(found), None) is not None:
                 yield gap, stretch, found
                 gap = None
             else:

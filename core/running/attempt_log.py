@@ -131,7 +131,7 @@ class AttemptLog:
         assert self._spool is not None
         await self._flush()
         if self.overflowed.is_set():
-            raise TooLarge
+            raise TooLarge(0)
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._spool.finish)
 
     # The pump

@@ -54,7 +54,7 @@ class BytesSpool:
 
     def write(self, data: bytes) -> None:
         if len(self._written) + len(data) > self._limit:
-            raise TooLarge
+            raise TooLarge(self._limit)
         self._written += data
 
     def finish(self) -> bytes:
@@ -141,7 +141,7 @@ class HeardLog(AttemptLog):
     async def value(self) -> Any:
         self.write(LogStream.STDOUT, self._decoders[LogStream.STDOUT].decode(b"", final=True))
         if self.overflowed.is_set():
-            raise TooLarge
+            raise TooLarge(self._limit)
         assert self._value is not None
         return self._value.finish()
 

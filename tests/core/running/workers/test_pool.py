@@ -178,7 +178,10 @@ async def test_a_worker_imports_the_standard_library_only() -> None:
     done = await asyncio.to_thread(
         subprocess.run, [sys.executable, "-P", "-c", code], capture_output=True, text=True
     )
-    assert done.stdout == "['runcast'] ['runcast.core', 'runcast.core.json_text', 'runcast.core.running']\n", done.stderr
+    assert (
+        done.stdout
+        == "['runcast'] ['runcast.core', 'runcast.core.json_text', 'runcast.core.running']\n"
+    ), done.stderr
 
 
 def _call(name: str) -> bytes:

@@ -1,0 +1,260 @@
+"""Logs and values on a disk that is full, that nobody may write to, and after kill -9."""
+
+import os
+import random
+import resource
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
+from pathlib import Path
+from threading import Event, Thread
+
+import pytest
+from log_model import EVERYTHING, LINE, NAMES, missing, numbered_line, numbered_text, texts, whole
+from needs import need
+from runcast.core.execution.log import LogPiece, LogStream
+from runcast.core.results.blobs import FolderBlobs
+from runcast.core.results.logs import LogStore
+from runcast.core.results.values import ValueStore
+
+CHILD = Path(__file__).parents[2] / "support" / "log_child.py"
+NOBODY = 65534
+DISK_BYTES = 1 << 20
+OUT = LogStream.STDOUT
+LONG = "x" * 8192
+"""More than the rest of a file's last block, which a full disk still has."""
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 1 MiB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(disk)]
+    mounted = shutil.which("mount") and subprocess.run(command, capture_output=True).returncode == 0
+    need(mounted, "no small disk to fill: mounting a tmpfs needs root")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+@contextmanager
+def full(folder: Path) -> Iterator[None]:
+    """Not one byte more fits on the disk."""
+    ballast = folder / "ballast"
+    with ballast.open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(b"x" * 1000)
+        except OSError:
+            pass
+    yield
+    ballast.unlink()
+
+
+@contextmanager
+def rationed(folder: Path) -> Iterator[None]:
+    """The system lets no file of this process grow beyond 100 bytes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@contextmanager
+def unwritable(folder: Path) -> Iterator[None]:
+    """Root may write anywhere, and is somebody else for a while."""
+    folder.chmod(0o555)
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        if is_root:
+            os.seteuid(0)
+        folder.chmod(0o777)
+
+
+@contextmanager
+def in_the_way(folder: Path) -> Iterator[None]:
+    """There is a file where the folder of the logs would be."""
+    (folder / "logs").write_text("a file")
+    yield
+    (folder / "logs").unlink()
+
+
+def check_loss(
+    store: LogStore, before: list[LogPiece], lost: str, after: LogPiece, why: str
+) -> None:
+    note = f"\n[{len(lost):,} characters could not be stored: {why}]\n"
+    offset = sum(len(piece.text) for piece in before)
+    page = whole(store)
+    assert page.pieces == (*before, LogPiece(offset, LogStream.SYSTEM, note, after.at), after)
+    assert page.left_out == len(lost)
+    assert page.total == after.offset + len(after.text)
+    text = texts(page.pieces).encode()
+    assert b"".join(store.read_bytes(*NAMES)) == text
+    assert store.size_bytes(*NAMES) == len(text)
+
+
+def test_a_full_disk_holds_up_nobody(small_disk: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """What is not stored is counted and told, and once there is space again all goes on."""
+    store = LogStore(FolderBlobs(small_disk))
+    lost = [LONG, *(f"lost {number}\n" for number in range(200)), "x" * 900_000]
+    with closing(store.open(*NAMES)) as writer:
+        before = writer.append(OUT, "before\n", 1)
+        with full(small_disk):
+            for text in lost:
+                assert writer.append(OUT, text, 2).text == text
+                assert store.problem == "No space left on device"
+            assert whole(store).pieces == (before,)
+            files = [path for path in small_disk.rglob("logs/**/*") if path.is_file()]
+            assert len(files) == 1
+        after = writer.append(OUT, "after\n", 3)
+        assert store.problem is None
+    check_loss(store, [before], "".join(lost), after, "No space left on device")
+    assert [record.message for record in caplog.records if record.name == "runcast.logs"] == [
+        "logs are not written: No space left on device"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fault", "why"),
+    [
+        (rationed, "File too large"),
+        (unwritable, "Permission denied"),
+        (in_the_way, "Not a directory"),
+    ],
+)
+def test_a_log_that_cannot_be_begun(
+    tmp_path: Path, fault: Callable[[Path], AbstractContextManager[None]], why: str
+) -> None:
+    """It begins later, and says what is missing before."""
+    # pytest's own folders are closed to others.
+    tmp_path.chmod(0o777)
+    store = LogStore(FolderBlobs(tmp_path))
+    lost = "x" * 1000 + "\n"
+    with fault(tmp_path):
+        writer = store.open(*NAMES)
+        writer.append(OUT, lost, 1)
+        assert store.problem == why
+        writer.append(OUT, lost, 2)
+    after = writer.append(OUT, "after", 3)
+    assert store.problem is None
+    writer.close()
+    check_loss(store, [], lost * 2, after, why)
+
+
+def test_what_is_missing_at_the_end_is_told(small_disk: Path) -> None:
+    """By the log, if it can be written when it ends, and otherwise by its writer."""
+    store = LogStore(FolderBlobs(small_disk))
+    for attempt in (1, 2):
+        names = (*NAMES[:2], attempt)
+        writer = store.open(*names)
+        writer.append(OUT, "before", 1)
+        with full(small_disk):
+            writer.append(OUT, LONG, 2)
+            if attempt == 1:
+                writer.close()
+                assert writer.loss == (8192, "No space left on device")
+        writer.close()
+        assert writer.loss is None
+        pieces = store.read(*names, 0, EVERYTHING).pieces
+        assert texts(pieces) == (
+            "before\n[8,192 characters could not be stored: No space left on device]\n"
+        )
+        assert store.read(*names, 6, 1).next_offset == 8198
+
+
+def test_a_log_that_fills_the_disk_itself(small_disk: Path) -> None:
+    """It is stored as far as it fits, and has no torn record."""
+    store = LogStore(FolderBlobs(small_disk))
+    with closing(store.open(*NAMES)) as writer:
+        for offset in range(0, 2 * DISK_BYTES, 1000):
+            writer.append(OUT, numbered_text(offset, 1000), 1)
+    assert store.problem == "No space left on device"
+    assert writer.loss is not None
+    page = whole(store)
+    assert page.total > DISK_BYTES // 2
+    assert texts(page.pieces) == numbered_text(0, page.total)
+    assert page.total + writer.loss.characters == offset + 1000
+
+
+def test_values_on_a_full_disk(small_disk: Path) -> None:
+    """They are not stored, which is said, and leave nothing of themselves behind."""
+    values = ValueStore(FolderBlobs(small_disk))
+    with pytest.raises(OSError, match="No space left on device"):
+        values.put("exec_1", "stage", 1, (b"x" * 1000 for _ in range(2000)))
+    spool = values.spool("exec_1", "stage", 1, limit=1 << 30)
+    with pytest.raises(OSError, match="No space left on device"):
+        for _ in range(2000):
+            spool.write(b"x" * 1000)
+    spool.discard()
+    assert [path for path in small_disk.rglob("*") if path.is_file()] == []
+    stored = values.put("exec_1", "stage", 1, (b"x" * 1000 for _ in range(900)))
+    assert sum(map(len, values.read(stored))) == 900_000
+
+
+def killed(folder: Path, after_lines: int) -> int:
+    """Kills a child that writes a log; how many lines it has confirmed."""
+    command = [sys.executable, str(CHILD), str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        for _ in range(after_lines):
+            child.stdout.readline()
+        child.kill()
+        # What comes after the last line end was cut off by the kill.
+        return after_lines + child.stdout.read().count(b"\n")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_was_written_survives_kill_9(tmp_path: Path, seed: int) -> None:
+    """All that was confirmed; recovered, the log says that it ends there."""
+    confirmed = killed(tmp_path, random.Random(seed).randrange(1, 2000))
+    store = LogStore(FolderBlobs(tmp_path))
+    page = whole(store)
+    assert confirmed * LINE <= page.total <= (confirmed + 10_000) * LINE
+    assert texts(page.pieces) == numbered_text(0, page.total)
+    store.recover(*NAMES, "The server was killed here.\n", 7)
+    end = LogPiece(page.total, LogStream.SYSTEM, "The server was killed here.\n", 7)
+    assert whole(store).pieces == (*page.pieces, end)
+
+
+def test_readers_are_right_beside_a_writer_that_drops_segments(tmp_path: Path) -> None:
+    """Whatever goes under their hands: they find what was said, or that it is left out."""
+    store = LogStore(FolderBlobs(tmp_path), max_bytes=64 << 10, segment_bytes=4096)
+    done = Event()
+
+    def write() -> None:
+        try:
+            with closing(store.open(*NAMES)) as writer:
+                for number in range(30_000):
+                    writer.append(OUT, numbered_line(number), number)
+        finally:
+            done.set()
+
+    thread = Thread(target=write)
+    thread.start()
+    gaps = offset = 0
+    while not done.is_set() or offset < whole(store).total:
+        page = store.read(*NAMES, offset, 10_000)
+        for piece in page.pieces:
+            assert piece.offset == offset
+            number = missing(piece)
+            if number is None:
+                assert piece.text == numbered_text(offset, len(piece.text))
+                offset += len(piece.text)
+            else:
+                gaps += 1
+                offset = next(
+                    (each.offset for each in page.pieces if each.offset > piece.offset),
+                    page.next_offset,
+                )
+        assert offset == page.next_offset
+    thread.join()
+    assert offset == 30_000 * LINE
+    assert gaps
