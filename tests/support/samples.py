@@ -6,6 +6,7 @@ from typing import Any
 from runcast.core.execution.events import CancelRequested, Event, Sink, StageLogged, Submitted
 from runcast.core.execution.log import LogPiece, LogStream
 from runcast.core.execution.model import Execution
+from runcast.core.execution.stage_log import StageLog
 from runcast.core.live.launch import pending
 from runcast.core.live.request import StartRequest
 from runcast.core.pipelines.pipeline import Pipeline, PipelineFile
@@ -81,3 +82,8 @@ def said(
 ) -> StageLogged:
     """The event of a stage that has said something, when stdout was `offset` characters long."""
     return StageLogged(execution_id, at, index, LogPiece(offset, stream, text, at), offset)
+
+
+def spoken(text: str) -> StageLog:
+    """The log of a stage that has ended and has said that, as it is read to be shown."""
+    return StageLog(len(text), len(text), head=text[:51_201])

@@ -4,7 +4,6 @@ import asyncio
 import subprocess
 import sys
 import threading
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -65,18 +64,15 @@ async def test_200_executions_that_start_and_end_together_are_200_records(
         assert {one.id: one.output for one in found} == {f"exec_{n}": n for n in range(200)}
 
 
-async def test_what_is_large_is_kept(tmp_path: Path, clock: VirtualClock) -> None:
-    """An input of 1 MiB is whole, an output is cut."""
+async def test_a_large_input_is_whole(tmp_path: Path, clock: VirtualClock) -> None:
+    """Also one of 1 MiB that has not been put into a file."""
     execution = ended(1, input="ä" * 2**19)
-    long = Output().appended("x" * 10**6)
-    execution = execution.with_stage(0, replace(execution.stages[0], output=long))
     async with History(tmp_path, clock) as history:
         history.note(execution)
     async with History(tmp_path, clock) as history:
-        kept = await history.get("exec_1")
-    assert kept is not None
-    assert kept.input == execution.input
-    assert (kept.stages[0].output.length, kept.stages[0].output.dropped) == (51_200, 948_800)
+        found = await history.get("exec_1")
+    assert found is not None
+    assert found.input == execution.input
 
 
 async def test_one_bad_record_does_not_lose_the_others(

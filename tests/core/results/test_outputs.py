@@ -23,9 +23,10 @@ from runcast.core.execution.model import (
     Usage,
 )
 from runcast.core.results import output_writer, outputs as outputs_module
+from runcast.core.results.files import ExecutionFiles
 from runcast.core.results.output_writer import OutputWriter
 from runcast.core.results.outputs import Outputs
-from samples import an_execution
+from samples import an_execution, spoken
 
 ENDED_AT = 1_800_000_000_123
 SECOND = "2027-01-15T08-00-00"
@@ -45,7 +46,7 @@ def an_ended(id: str = "exec_1_a", **values: Any) -> Execution:
             a_stage(
                 "one",
                 status=StageStatus.COMPLETED,
-                output=Output().appended("some text"),
+                log=spoken("some text"),
                 value={"a": 1},
                 model="claude:sonnet",
                 usage=Usage(3, 4, 0.25),
@@ -155,7 +156,7 @@ def test_a_cancelled_stage_and_an_early_exit(outputs: Outputs) -> None:
 def test_long_output_is_cut(outputs: Outputs) -> None:
     """B23: in the file as everywhere."""
     text = "x" * 300_000
-    stage = a_stage("one", status=StageStatus.COMPLETED, output=Output().appended(text), value=text)
+    stage = a_stage("one", status=StageStatus.COMPLETED, log=spoken(text), value=text)
     content = json.loads(outputs.read(outputs.save(an_ended(stages=(stage,)))))
     cut = "x" * 51_200 + "\n...[output truncated]..."
     assert content["stages"][0]["output"] == content["stages"][0]["parsedOutput"] == cut
@@ -165,7 +166,7 @@ def test_long_output_is_cut(outputs: Outputs) -> None:
 def test_the_last_stage_that_was_completed_is_the_one_that_counts(outputs: Outputs) -> None:
     """Its `optimizedPrompt`, or else its text; a model's text as it was before it was read."""
     first, later = (
-        a_stage(id, status=StageStatus.COMPLETED, value=f"of {id}", output=Output().appended(text))
+        a_stage(id, status=StageStatus.COMPLETED, value=f"of {id}", log=spoken(text))
         for id, text in (("one", "first"), ("two", "later"))
     )
     failed = a_stage("three", status=StageStatus.FAILED)
@@ -188,8 +189,8 @@ def test_whatever_is_long_in_a_value_is_cut(outputs: Outputs) -> None:
     long = "x" * 60_000
     cut = "x" * 51_200 + "\n...[output truncated]..."
     value = {"a": [long, {"b": long, "c": 1}], "d": long[:51_200]}
-    short = Output().appended("so far", dropped=1)
-    stage = a_stage("one", status=StageStatus.COMPLETED, value=value, output=short)
+    short = replace(spoken("so far"), cut=True)
+    stage = a_stage("one", status=StageStatus.COMPLETED, value=value, log=short)
     content = json.loads(outputs.read(outputs.save(an_ended(stages=(stage,)))))
     expected = {"a": [cut, {"b": cut, "c": 1}], "d": long[:51_200]}
     assert content["stages"][0]["parsedOutput"] == content["output"]["one"] == expected
@@ -440,6 +441,11 @@ def test_a_write_that_fails_leaves_what_was_there(
     assert [path.name for path in outputs.folder.iterdir()] == [name]
 
 
+def files(folder: Path) -> ExecutionFiles:
+    """Where the logs of the executions would be."""
+    return ExecutionFiles(folder / "data", log_max=1 << 20)
+
+
 class Paused(Outputs):
     """Outputs whose disk answers when the test says so, and fails as long as it says so."""
 
@@ -461,7 +467,7 @@ async def test_what_has_ended_is_saved_and_can_be_waited_for(tmp_path: Path) -> 
     """In the order in which it was noted."""
     outputs = Paused(tmp_path)
     outputs.free.set()
-    async with OutputWriter(outputs) as writer:
+    async with OutputWriter(outputs, files(tmp_path)) as writer:
         for number in range(5):
             writer.note(an_ended(f"exec_1_{number}", input=str(number)))
         await writer.committed("exec_1_4")
@@ -473,7 +479,7 @@ async def test_what_has_ended_is_saved_and_can_be_waited_for(tmp_path: Path) -> 
 async def test_noting_never_waits(tmp_path: Path) -> None:
     """While the disk hangs, the newest state of each execution is what waits."""
     outputs = Paused(tmp_path)
-    async with OutputWriter(outputs) as writer:
+    async with OutputWriter(outputs, files(tmp_path)) as writer:
         for word in ("first", "second", "third"):
             writer.note(an_ended("exec_1_a", input=f"a {word}"))
             writer.note(an_ended("exec_1_b", input=f"b {word}"))
@@ -487,7 +493,7 @@ async def test_an_execution_that_changes_while_it_is_written_is_written_again(
 ) -> None:
     """And `committed` waits for the later one."""
     outputs = Paused(tmp_path)
-    async with OutputWriter(outputs) as writer:
+    async with OutputWriter(outputs, files(tmp_path)) as writer:
         writer.note(an_ended(input="early"))
         await until(lambda: not writer._waiting)  # it is being written
         writer.note(an_ended(input="late"))
@@ -504,7 +510,7 @@ async def test_a_disk_that_fails_is_told_once_and_holds_up_nobody(
     outputs = Paused(tmp_path)
     outputs.free.set()
     outputs.broken = True
-    async with OutputWriter(outputs) as writer:
+    async with OutputWriter(outputs, files(tmp_path)) as writer:
         for number in range(3):
             writer.note(an_ended(f"exec_1_{number}"))
         await writer.committed("exec_1_2")
@@ -522,9 +528,9 @@ async def test_a_disk_that_fails_is_told_once_and_holds_up_nobody(
 
 async def test_a_problem_is_told_until_all_that_waited_is_written(tmp_path: Path) -> None:
     """One file that could be written does not make the disk well."""
-    outputs = Held(tmp_path)
+    outputs = Paused(tmp_path)
     outputs.broken = True
-    async with OutputWriter(outputs) as writer:
+    async with OutputWriter(outputs, files(tmp_path)) as writer:
         for number in range(2):
             writer.note(an_ended(f"exec_1_{number}", input=str(number)))
         outputs.free.set()
@@ -554,7 +560,7 @@ async def test_a_disk_that_hangs_is_not_waited_for_for_ever(
     monkeypatch.setattr(output_writer, "COMMIT_SECONDS", 0.05)
     monkeypatch.setattr(output_writer, "CLOSE_SECONDS", 0.05)
     outputs = Paused(tmp_path)
-    async with OutputWriter(outputs) as writer:
+    async with OutputWriter(outputs, files(tmp_path)) as writer:
         writer.note(an_ended())
         async with asyncio.timeout(15):
             await writer.committed("exec_1_a")
@@ -564,7 +570,7 @@ async def test_a_disk_that_hangs_is_not_waited_for_for_ever(
 
 async def test_only_what_has_ended_has_a_file(tmp_path: Path) -> None:
     """The changes before are not its business, and nobody waits for them."""
-    async with OutputWriter(Paused(tmp_path)) as writer:
+    async with OutputWriter(Paused(tmp_path), files(tmp_path)) as writer:
         writer.note(an_execution())
         await writer.committed("exec_1")
         assert not writer._waiting
@@ -573,7 +579,7 @@ async def test_only_what_has_ended_has_a_file(tmp_path: Path) -> None:
 async def test_what_waits_is_bounded(tmp_path: Path) -> None:
     """The one that has waited longest is given up, and nobody waits for it any more."""
     outputs = Paused(tmp_path)
-    async with OutputWriter(outputs, limit=2) as writer:
+    async with OutputWriter(outputs, files(tmp_path), limit=2) as writer:
         writer.note(an_ended("exec_1_0", input="0"))
         await until(lambda: not writer._waiting)  # it is being written
         for number in (1, 2, 3):
@@ -590,7 +596,7 @@ async def test_what_waits_is_bounded(tmp_path: Path) -> None:
 async def test_what_no_file_can_hold_is_given_up(tmp_path: Path) -> None:
     """An unsafe name and a value that is no JSON; the next one is written."""
     bad = a_stage("one", status=StageStatus.COMPLETED, value=object())
-    async with OutputWriter(Outputs(tmp_path)) as writer:
+    async with OutputWriter(Outputs(tmp_path), files(tmp_path)) as writer:
         writer.note(an_ended("exec_1_a", stages=(bad,)))
         writer.note(an_ended("exec_1_b", pipeline_id="../up"))
         await writer.committed("exec_1_b")
@@ -604,7 +610,7 @@ async def test_what_no_file_can_hold_is_given_up(tmp_path: Path) -> None:
 async def test_leaving_writes_what_waits(tmp_path: Path) -> None:
     """Everything that was noted before."""
     outputs = Paused(tmp_path)
-    async with OutputWriter(outputs) as writer:
+    async with OutputWriter(outputs, files(tmp_path)) as writer:
         for number in range(20):
             writer.note(an_ended(f"exec_1_{number}"))
         outputs.free.set()
