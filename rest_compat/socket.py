@@ -21,6 +21,8 @@ from .news import COMPLETED, News, news
 
 MOST_SUBSCRIPTIONS = 100
 MOST_ID_CHARACTERS = 200
+MOST_CHARACTERS = 1 << 16
+"""In a message."""
 DISK_SECONDS = 5.0
 """How long `execution:completed` waits for the disk at most."""
 
@@ -161,9 +163,9 @@ def _credentials(socket: WebSocket) -> str | None:
 
 
 def _parsed(text: str | bytes) -> object:
-    """The JSON value; None also stands for what is no JSON: they have the same answer."""
+    """The JSON value; None also stands for what is no JSON, or too long: all have one answer."""
     try:
-        return loads(text, CLIENT_DIGITS)
+        return None if len(text) > MOST_CHARACTERS else loads(text, CLIENT_DIGITS)
     except ValueError:
         return None
 

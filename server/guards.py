@@ -14,9 +14,9 @@ from starlette.websockets import WebSocketClose
 from ..rest_compat.answers import error
 from .graphql.answers import HttpError, error_answer
 from .graphql.negotiation import accepted
+from .message_size import LIMIT, MAX_BYTES, MessageSize
 from .public_route import is_public
 
-MAX_BODY_BYTES = 1 << 20
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
@@ -26,18 +26,17 @@ class _TooLarge(Exception):
 
 
 class BodyLimit:
-    """413 for a body of more than `limit` bytes, whether or not its length was announced."""
+    """413 for a body that is larger than LIMIT, whether or not its length was announced."""
 
-    def __init__(self, app: ASGIApp, limit: int = MAX_BODY_BYTES) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._limit = limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         announced = Headers(scope=scope).get("content-length", "")
-        if announced.isdigit() and int(announced) > self._limit:
+        if announced.isdigit() and int(announced) > MAX_BYTES:
             await self._refuse(scope, receive, send)
             return
         try:
@@ -46,20 +45,18 @@ class BodyLimit:
             await self._refuse(scope, receive, send)
 
     def _counted(self, receive: Receive) -> Receive:
-        seen = 0
+        size = MessageSize()
 
         async def counting() -> Message:
-            nonlocal seen
             message = await receive()
-            seen += len(message.get("body", b""))
-            if seen > self._limit:
+            if not size.fits(message.get("body", b"")):
                 raise _TooLarge
             return message
 
         return counting
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        text = f"The body is larger than {self._limit} bytes (1 MiB), the limit"
+        text = f"The body is larger than the limit: {LIMIT}"
         await error_response(scope, text, 413, {"Connection": "close"})(scope, receive, send)
 
 

@@ -17,6 +17,7 @@ from ..resolvers.context import Context
 from .app import create_app
 from .connections import HttpConnection, WebSocketConnection
 from .data import DataInUse, locked
+from .message_size import MARGIN, MAX_BYTES
 from .settings import Settings
 
 SHUTDOWN_GRACE_SECONDS = 3.0
@@ -25,7 +26,6 @@ GRACEFUL_SECONDS = 2
 LAST_WORDS_SECONDS = 1.0
 DATA_WAIT_SECONDS = 10.0
 """As long as a server that is stopping may take."""
-MAX_MESSAGE_BYTES = 2 << 20
 
 
 class CannotServe(Exception):
@@ -93,7 +93,8 @@ def _serve(settings: Settings, listener: socket.socket) -> None:
         server_header=False,
         timeout_graceful_shutdown=GRACEFUL_SECONDS,
         ws_per_message_deflate=False,
-        ws_max_size=MAX_MESSAGE_BYTES,
+        # A little more than is allowed, so that who sends it is told why.
+        ws_max_size=MAX_BYTES + MARGIN,
     )
     _greet(app, listener, settings)
     # What is there from the start stays: looking through all of it again takes 80 ms each time.

@@ -20,6 +20,7 @@ from ...schema.executable import (
     internal_error,
 )
 from ...schema.measure import LIMIT_EXCEEDED
+from ..message_size import LIMIT, MessageSize
 from .message import Complete, ConnectionInit, Message, Ping, Subscribe, read_message
 from .request import BadRequest, GraphQLRequest
 
@@ -27,7 +28,6 @@ PROTOCOL = "graphql-transport-ws"
 INIT_SECONDS = 10.0
 PING_SECONDS = 15.0
 MOST_OPERATIONS = 100
-MOST_BYTES = 1 << 20
 MOST_BYTES_OF_A_STRANGER = 1 << 16
 """Before the acknowledgement: a token has room in it."""
 MESSAGE_BURST = 300
@@ -100,9 +100,11 @@ class Socket:
         self._bucket.take()
         if text is None:
             raise Closed(4400, "A message must be text, not bytes")
-        most = MOST_BYTES if self._acknowledged else MOST_BYTES_OF_A_STRANGER
-        if len(text.encode()) > most:
-            raise Closed(1009, f"A message may have {most} bytes")
+        encoded = text.encode()
+        if not self._acknowledged and len(encoded) > MOST_BYTES_OF_A_STRANGER:
+            raise Closed(1009, f"The first message may have {MOST_BYTES_OF_A_STRANGER} bytes")
+        if not MessageSize().fits(encoded):
+            raise Closed(1009, f"A message may have {LIMIT}")
         try:
             return read_message(text)
         except BadRequest as error:

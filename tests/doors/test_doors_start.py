@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 import pytest
 from deadlines import eventually
-from doors import FIELDS, Door, GraphQLDoor, Refused, RestDoor
+from doors import FIELDS, START, Door, GraphQLDoor, Refused, RestDoor
 from server_process import ServerProcess
 
 Start = Callable[..., str]
 MIB = 1 << 20
+LIMIT = MIB + (128 << 10)
 
 
 def row_of(door: Door, id: str) -> dict[str, object]:
@@ -102,11 +103,41 @@ def test_half_character(server: ServerProcess, door: Door) -> None:
     assert "executionId" not in answer.text
 
 
-def test_longest_input(door: Door, start: Start) -> None:
-    """Nearly 1 MiB of input is accepted and kept whole."""
-    text = "a" * (MIB - 2000)
-    detail = ended(door, start("echo", text))
-    assert detail["input"] == text
+SPELLINGS: dict[str, tuple[str, Callable[[str], str]]] = {
+    "letters": ("a", str),
+    "escaped letters": ("a", lambda text: r"\u0061" * len(text)),
+    "accents": ("é", str),
+    "escaped accents": ("é", lambda text: json.dumps(text)[1:-1]),
+    "emoji": ("😀", lambda text: json.dumps(text)[1:-1]),
+    "lines": ("a\na", lambda text: json.dumps(text)[1:-1]),
+    "quotes": ('"', lambda text: json.dumps(text)[1:-1]),
+    "backslashes": ("\\", lambda text: json.dumps(text)[1:-1]),
+    "escapes": (r"\u00e9", lambda text: json.dumps(text)[1:-1]),
+    "NUL": ("\0", lambda text: json.dumps(text)[1:-1]),
+}
+
+
+def starting(door: Door, spelled: str) -> bytes:
+    """A body that starts `echo` with an input as JSON spells it."""
+    if isinstance(door, RestDoor):
+        return f'{{"input": "{spelled}"}}'.encode()
+    head = json.dumps({"query": START, "variables": {"pipelineId": "echo"}})
+    return f'{head[:-2]}, "input": "{spelled}"}}}}'.encode()
+
+
+@pytest.mark.parametrize("name", SPELLINGS)
+def test_longest_input(door: Door, name: str) -> None:
+    """1 MiB of input is accepted and kept whole, however JSON spells it; a byte more is not."""
+    piece, spell = SPELLINGS[name]
+    text = piece * (MIB // len(piece.encode()))
+    text = "x" * (MIB - len(text.encode())) + text
+    assert len(text.encode()) == MIB
+    answer = door.post(starting(door, spell(text)))
+    assert answer.status_code == 200, answer.text
+    [id] = re.findall("exec_[0-9a-z_]+", answer.text)
+    assert ended(door, id)["input"] == text
+    refused = door.post(starting(door, "x" + spell(text)))
+    assert "1048577 bytes, and 1048576 (1 MiB) is the limit" in refused.text
 
 
 def of_length(door: Door, length: int) -> bytes:
@@ -117,9 +148,9 @@ def of_length(door: Door, length: int) -> bytes:
 
 
 @pytest.mark.parametrize("announced", [True, False], ids=["announced", "in pieces"])
-@pytest.mark.parametrize(("length", "status"), [(MIB - 1, 200), (MIB, 200), (MIB + 1, 413)])
+@pytest.mark.parametrize(("length", "status"), [(LIMIT - 1, 200), (LIMIT, 200), (LIMIT + 1, 413)])
 def test_longest_body(door: Door, length: int, status: int, announced: bool) -> None:
-    """A body of exactly 1 MiB is accepted, and one of a byte more is not."""
+    """There is room for 128 KiB beside the input, and not for a byte more."""
     body = of_length(door, length)
     pieces = (body[start : start + 100_000] for start in range(0, length, 100_000))
     answer = door.post(body if announced else pieces)
@@ -127,9 +158,9 @@ def test_longest_body(door: Door, length: int, status: int, announced: bool) -> 
 
 
 def test_too_long_body(door: Door) -> None:
-    """A body of more than 1 MiB is refused as too large, and nothing is started."""
-    with pytest.raises(Refused, match="1 MiB") as refused:
-        door.start("echo", "too long " + "a" * MIB)
+    """A body that cannot be an input is refused as too large, and nothing is started."""
+    with pytest.raises(Refused, match="1179648 bytes") as refused:
+        door.start("echo", "too long " + "a" * LIMIT)
     assert refused.value.code == "TOO_LARGE"
     assert not [row for row in door.list() if str(row["inputPreview"]).startswith("too long")]
 

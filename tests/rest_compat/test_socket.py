@@ -292,7 +292,8 @@ INVALID = {"type": "error", "message": "Invalid message format"}
 
 
 @pytest.mark.parametrize(
-    "nonsense", ["", "no json", "null", b"\xff\xfe", "[" * 100_000, '"\\ud800"', "NaN"]
+    "nonsense",
+    ["", "no json", "null", b"\xff\xfe", "[" * 100_000, " " * 100_000 + "{}", '"\\ud800"', "NaN"],
 )
 async def test_what_is_no_json_gets_the_old_error(nonsense: str | bytes) -> None:
     """The exact text of the old server; the socket stays."""

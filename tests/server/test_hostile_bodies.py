@@ -122,7 +122,12 @@ REFUSED_REQUESTS: dict[str, tuple[int, dict[str, Any]]] = {
             "headers": {"content-type": JSON, "content-encoding": "gzip"},
         },
     ),
-    "announced as too long": (413, {"json": {"query": QUERY + " " * (1 << 20)}}),
+    "announced as too long": (413, {"json": {"query": QUERY + " " * (5 << 18)}}),
+    "too long with its escapes": (413, {"json": {"query": QUERY + "\u00e9" * (5 << 18)}}),
+    "too long beside escapes": (
+        413,
+        {"json": {"query": "\\u" * (1 << 20), "extensions": [[]] * (1 << 18)}},
+    ),
     "too long in chunks": (
         413,
         {

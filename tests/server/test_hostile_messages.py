@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -259,7 +259,7 @@ async def test_a_burst(server: ServerProcess) -> None:
         assert await received(socket) == {"type": "pong"}
 
 
-@pytest.mark.parametrize("text", ["#" * (1 << 20), "é" * (1 << 19)])
+@pytest.mark.parametrize("text", ["#" * (5 << 18), "é" * (5 << 17)])
 async def test_a_megabyte(server: ServerProcess, text: str) -> None:
     """1009 Message Too Big; bytes are counted, not characters."""
     message = json.dumps({"type": "ping", "payload": {"x": text}}, ensure_ascii=False)
@@ -273,13 +273,14 @@ def of_length(message: dict[str, Any], length: int) -> str:
     return json.dumps(message | {"payload": {"x": "#" * (length - short)}})
 
 
-async def test_exactly_a_megabyte(server: ServerProcess) -> None:
-    """It is taken, and one of a byte more is not."""
-    whole = of_length({"type": "ping"}, 1 << 20)
+async def test_as_large_as_it_may_be(server: ServerProcess) -> None:
+    """There is room for 128 KiB beside an input, and not for a byte more."""
+    most = (1 << 20) + (128 << 10)
+    whole = of_length({"type": "ping"}, most)
     async with opened(server, INIT, whole) as socket:
         await received(socket)
         assert await received(socket) == json.loads(whole) | {"type": "pong"}
-        await send(socket, of_length({"type": "ping"}, (1 << 20) + 1))
+        await send(socket, of_length({"type": "ping"}, most + 1))
         assert (await close_of(socket))[0] == 1009
 
 
@@ -291,6 +292,20 @@ async def test_a_stranger_brings_less(server: ServerProcess, length: int, taken:
             assert await received(socket) == {"type": "connection_ack"}
         else:
             assert (await close_of(socket))[0] == 1009
+
+
+@pytest.mark.parametrize("spell", [json.dumps, lambda text: json.dumps(text, ensure_ascii=False)])
+async def test_the_longest_input(server: ServerProcess, spell: Callable[[str], str]) -> None:
+    """1 MiB of input is accepted, however JSON spells it."""
+    document = (
+        'mutation ($i: String!) { startExecution(pipelineId: "echo", input: $i) { existing } }'
+    )
+    message = json.dumps(subscribe(query=document, variables={"i": "INPUT"}))
+    spelled = spell("é" * (1 << 19))
+    async with opened(server, INIT, message.replace('"INPUT"', spelled)) as socket:
+        assert await received(socket) == {"type": "connection_ack"}
+        answer = await received(socket)
+    assert answer["payload"] == {"data": {"startExecution": {"existing": False}}}
 
 
 @pytest.mark.parametrize("protocols", [None, ["graphql-ws"], ["soap", "mqtt"]])
