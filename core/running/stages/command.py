@@ -22,6 +22,9 @@ WORKDIR = "workdir"
 PASSED_ON = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TMPDIR")
 """What a child sees of the server's environment, besides LC_*: no keys, no tokens."""
 
+HEARD_AT_ONCE = {"PYTHONUNBUFFERED": "1"}
+"""A Python program would keep what it prints to itself until there are 8 KiB of it."""
+
 
 class CommandRunner:
     """Runs argv lists. Nothing goes through a shell, unless the program is one."""
@@ -88,13 +91,15 @@ class CommandRunner:
             ) from None
 
     def _env(self, call: StageCall[CommandStage]) -> dict[str, str]:
-        env = child_environment(self._environ)
+        env = HEARD_AT_ONCE | child_environment(self._environ)
         for entry in call.stage.env:
             name, sets, value = entry.partition("=")
             if sets:
                 env[name] = value
             elif name in self._environ:
                 env[name] = self._environ[name]
+            else:
+                env.pop(name, None)
         return env | {
             "RUNCAST_EXECUTION_ID": call.execution_id,
             "RUNCAST_STAGE_ID": call.stage.id,
