@@ -156,7 +156,7 @@ async def test_what_cannot_be_started_is_not_tried_again(
 ) -> None:
     """A program that is missing, or may not be executed, or whose name cannot be one."""
     (tmp_path / "plain").write_text("no program")
-    for program in ("no-such-program", "./plain", str(tmp_path), "nul\0"):
+    for program in ("no-such-program", "./plain", str(tmp_path), "x" * 5000):
         error = await failure(runner, command_call(program, folder=tmp_path))
         assert error.type == "CannotStart"
         assert error.message.startswith(f"{program} cannot be started: ")
