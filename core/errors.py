@@ -12,6 +12,7 @@
     │   └── Stopping                      it stops before what is followed has come to its end
     ├── Forbidden         FORBIDDEN       the caller may not do this
     ├── PipelineFileError (internal)      a file is no pipeline; see core/pipelines
+    │   └── NotAPipeline                  and is not meant as one
     ├── IllegalMove       (internal)      an event that the state machine does not allow
     └── StageError        (internal)      a stage failed; it becomes the execution's error
         └── StageTimeout

@@ -1,4 +1,4 @@
-"""Text as JavaScript clients count and trim it."""
+"""Text as JavaScript clients count and trim it, and as a terminal can show it."""
 
 # What JavaScript's String.trim removes (ECMA-262, WhiteSpace and LineTerminator); Python's strip()
 # leaves U+FEFF and takes U+001C to U+001F. Source: section 1.6 of the REST contract.
@@ -21,3 +21,13 @@ def beginning(text: str, units: int) -> str:
     """
     encoded = text[:units].encode("utf-16-le", "surrogatepass")
     return encoded[: 2 * units].decode("utf-16-le", "ignore")
+
+
+def printable(text: str) -> str:
+    """The text on one line, with escapes in the place of what cannot be shown or encoded.
+
+    The name of a file may be any bytes: Python has lone surrogates for those that are not UTF-8.
+    """
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)

@@ -10,6 +10,7 @@ from ..core.errors import InvalidInput
 from ..core.json_value import CLIENT_DIGITS, loads
 from ..core.live.request import INPUT_REQUIRED
 from ..core.pipelines.pipeline import CommandStage, Pipeline, PythonStage, StageDefinition
+from ..core.text import printable
 from ..resolvers import pipelines as resolvers
 from ..resolvers.context import Context
 from ..resolvers.executions import start_execution
@@ -48,7 +49,7 @@ async def run_pipeline(ctx: Context, request: Request) -> Response:
 def _list_item(pipeline: Pipeline) -> dict[str, object]:
     item: dict[str, object] = {
         # Old clients take the ending off to find the pipeline again; they know this one only.
-        "filename": f"{pipeline.path.stem}.ts",
+        "filename": f"{printable(pipeline.path.stem)}.ts",
         "id": pipeline.id,
         "name": pipeline.name,
         "version": pipeline.version,

@@ -48,7 +48,7 @@ def create_app(settings: Settings) -> Starlette:
     `app.state.ctx` is the context of its use cases.
 
     Raises:
-        InvalidInput: the pipelines folder cannot be read.
+        InvalidInput: there is no pipelines folder.
     """
     clock = SystemClock()
     files = ExecutionFiles(settings.data, log_max=settings.log_max)
@@ -91,7 +91,7 @@ def create_app(settings: Settings) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with wall_clock, files, history, writer, prompts, pool, manager:
+        async with wall_clock, files, history, writer, prompts, pool, manager, pipelines:
             yield
 
     watched: dict[str, health.Watched] = {

@@ -1,9 +1,8 @@
 """What `runcast validate` finds in a folder, and what keeps a pipeline out of the server."""
 
-import asyncio
+from functools import partial
 from pathlib import Path
 
-from ..core.clock import SystemClock
 from ..core.errors import StageError
 from ..core.pipelines.library import PipelineLibrary
 from ..core.pipelines.pipeline import Pipeline, PythonStage
@@ -11,16 +10,18 @@ from ..core.pipelines.pipeline_file import Problem
 from ..core.running.workers.pool import WorkerPool
 
 
-def check(folder: Path) -> tuple[tuple[Problem, ...], tuple[Pipeline, ...]]:
-    """Every problem, and the pipelines that can run."""
-    return asyncio.run(_check(folder))
+async def check(folder: Path) -> tuple[tuple[Problem, ...], tuple[Pipeline, ...]]:
+    """Every problem, and the pipelines that can run.
 
-
-async def _check(folder: Path) -> tuple[tuple[Problem, ...], tuple[Pipeline, ...]]:
-    library = PipelineLibrary(folder, SystemClock())
-    async with WorkerPool(max_idle=1) as pool:
-        missing = [each for one in library.all() for each in await missing_functions(pool, one)]
-    return (*library.problems(), *missing), library.all()
+    Raises:
+        InvalidInput: there is no such folder.
+    """
+    async with (
+        WorkerPool(max_idle=1) as pool,
+        PipelineLibrary(folder, check=partial(missing_functions, pool)) as library,
+    ):
+        await library.settled()
+        return library.problems(), library.all()
 
 
 async def missing_functions(pool: WorkerPool, pipeline: Pipeline) -> list[Problem]:

@@ -1,5 +1,6 @@
 """The `runcast` command."""
 
+import asyncio
 import logging
 import sys
 from collections.abc import Callable
@@ -84,7 +85,7 @@ def validate(folder: Path) -> None:
 
     # The library logs what it leaves out; here it is printed below.
     logging.getLogger("runcast").addHandler(logging.NullHandler())
-    problems, pipelines = check(folder)
+    problems, pipelines = asyncio.run(check(folder))
     for problem in problems:
         click.echo(str(problem), err=True)
     if problems:

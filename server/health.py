@@ -30,11 +30,13 @@ async def healthz(parts: Mapping[str, Watched], request: Request) -> Response:
 
 
 async def readyz(ctx: Context, request: Request) -> Response:
-    """200 unless the server is stopping or has nothing to start; then 503 and why."""
+    """200 unless the server starts, stops or has nothing to start; then 503 and why."""
     problems = []
     if ctx.manager.closing:
         problems.append("the server is stopping")
-    if not ctx.pipelines.all():
+    if not ctx.pipelines.ready:
+        problems.append("the pipelines are still being read")
+    elif not ctx.pipelines.all():
         problems.append("there is no pipeline that can be started")
     if problems:
         return answer({"status": "not ready", "problems": problems}, 503)

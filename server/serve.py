@@ -5,11 +5,12 @@ import gc
 import logging
 import os
 import socket
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 import click
 import uvicorn
-from starlette.applications import Starlette
 
 from .. import __version__
 from ..core.errors import InvalidInput
@@ -33,16 +34,24 @@ class CannotServe(Exception):
 
 
 class Server(uvicorn.Server):
-    """Ends executions and subscriptions when it is to stop, before it closes connections.
+    """Says that it listens, and ends executions and subscriptions before it closes connections.
 
     What runs has `SHUTDOWN_GRACE_SECONDS`, or no more of them once Ctrl+C comes again. uvicorn's
     lifespan shutdown runs only after every connection is gone, and a subscription to an execution
     that runs never goes by itself.
     """
 
-    def __init__(self, config: uvicorn.Config, ctx: Context) -> None:
+    def __init__(self, config: uvicorn.Config, ctx: Context, greet: Callable[[], None]) -> None:
         super().__init__(config)
         self._ctx = ctx
+        self._greet = greet
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._greet()
+        # What is there from the start stays: looking through all of it again takes 80 ms each time.
+        gc.collect()
+        gc.freeze()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         manager = self._ctx.manager
@@ -96,11 +105,9 @@ def _serve(settings: Settings, listener: socket.socket) -> None:
         # A little more than is allowed, so that who sends it is told why.
         ws_max_size=MAX_BYTES + MARGIN,
     )
-    _greet(app, listener, settings)
-    # What is there from the start stays: looking through all of it again takes 80 ms each time.
-    gc.collect()
-    gc.freeze()
-    Server(config, app.state.ctx).run(sockets=[listener])
+    ctx: Context = app.state.ctx
+    greet = partial(_greet, ctx, listener, settings)
+    Server(config, ctx, greet).run(sockets=[listener])
 
 
 def _listen(settings: Settings) -> socket.socket:
@@ -120,10 +127,9 @@ def _listen(settings: Settings) -> socket.socket:
     return listener
 
 
-def _greet(app: Starlette, listener: socket.socket, settings: Settings) -> None:
+def _greet(ctx: Context, listener: socket.socket, settings: Settings) -> None:
     host, port = listener.getsockname()[:2]
     place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    ctx: Context = app.state.ctx
     pipelines = ", ".join(pipeline.id for pipeline in ctx.pipelines.all()) or "none"
     origin = settings.pipelines or "shipped with runcast"
     click.echo(f"runcast {__version__}")

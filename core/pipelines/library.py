@@ -1,70 +1,60 @@
 """The pipelines of a folder, as its files are now."""
 
+import asyncio
 import logging
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
-from itertools import chain
+from contextlib import suppress
 from pathlib import Path
-from typing import TypeAlias
+from types import TracebackType
+from typing import Self
 
 from ..clock import Clock, SystemClock
-from ..errors import InvalidInput, NotFound
+from ..errors import InvalidInput
+from .checks import Check
+from .folder_state import FolderState
+from .loader import FolderLoader
 from .pipeline import Pipeline
-from .pipeline_file import READERS, PipelineFileError, Problem, load
-
-__all__ = ["Check", "PipelineFileError", "PipelineLibrary", "Problem", "load"]
+from .pipeline_file import Problem
 
 RESCAN_SECONDS = 1.0
-
-Check: TypeAlias = Callable[[Pipeline], Iterable[Problem]]
-Stamp: TypeAlias = tuple[int, int, int]
+SCAN_SHARE = 0.005
+"""How much of a processor looking at the folder may take: a large one is looked at less often."""
+START_SECONDS = 3.0
 
 log = logging.getLogger("runcast.pipelines")
-
-
-@dataclass(frozen=True, slots=True)
-class _File:
-    """What a file came to when it was last read; `stamp` tells whether it has changed since."""
-
-    path: Path
-    stamp: Stamp | None
-    pipeline: Pipeline | None
-    problems: tuple[Problem, ...] = ()
-    unchecked: Pipeline | None = None
-    """A pipeline that loads, but has not passed the library's check."""
 
 
 class PipelineLibrary:
     """The pipelines of a folder, in the order of the file names.
 
-    Changed, new and removed files are seen without a restart: on access, at most once per second,
-    each file's times and size are looked at, and what has changed is read again. A file that is
-    broken is logged once per change and left out. Not for use in several threads at a time.
+    While its context is entered, changed, new and removed files are seen without a restart, about
+    once per second. Questions are answered at once from the last state; a file that has changed
+    counts as it was until it has been read and checked. A file that is broken is logged once per
+    change and left out. For use in one event loop.
     """
 
     def __init__(
         self, folder: Path, clock: Clock | None = None, check: Check | None = None
     ) -> None:
-        """Reads the folder.
+        """Reads nothing yet.
 
-        `check` may find further problems in a pipeline that has loaded; they leave it out, too.
+        `check` may find further problems in a pipeline that has loaded; they leave it out, too. One
+        that takes long leaves it out when it has found them.
 
         Raises:
             InvalidInput: there is no such folder.
         """
         self.folder = folder.absolute()
-        self._clock = clock or SystemClock()
-        self._check = check
-        self._files: dict[Path, _File] = {}
-        self._pipelines: tuple[Pipeline, ...] = ()
-        self._problems: tuple[Problem, ...] = ()
         _require_folder(self.folder)
-        self._rescan()
+        self.ready = False
+        """Whether all files have been read and checked once, except for those that take long."""
+        self._state = FolderState()
+        self._loader = FolderLoader(self.folder, self._state, clock or SystemClock(), check)
+        self._asked = asyncio.Event()
+        self._waiting: list[asyncio.Future[None]] = []
 
     def all(self) -> tuple[Pipeline, ...]:
         """Every pipeline that can run."""
-        self._refresh()
-        return self._pipelines
+        return self._state.catalog.pipelines
 
     def get(self, id: str) -> Pipeline:
         """The pipeline of that id, or else of the file with that stem.
@@ -72,59 +62,90 @@ class PipelineLibrary:
         Raises:
             NotFound: there is none.
         """
-        pipelines = self.all()
-        by_id = (pipeline for pipeline in pipelines if pipeline.id == id)
-        by_stem = (pipeline for pipeline in pipelines if pipeline.path.stem == id)
-        for pipeline in chain(by_id, by_stem):
-            return pipeline
-        raise NotFound("Pipeline not found")
+        return self._state.catalog.get(id)
 
     def problems(self) -> tuple[Problem, ...]:
-        """What is wrong with the files that are left out."""
-        self._refresh()
-        return self._problems
+        """What is wrong with the folder, and with the files that are left out."""
+        return self._state.catalog.problems
 
-    def _refresh(self) -> None:
-        if self._clock.monotonic() - self._scanned_at >= RESCAN_SECONDS:
-            self._rescan()
-
-    def _rescan(self) -> None:
-        self._scanned_at = self._clock.monotonic()
+    async def __aenter__(self) -> Self:
+        """Returns when everything has been read and checked, or after START_SECONDS."""
+        self._watching = asyncio.create_task(self._watch())
         try:
-            self._hold([self._current(path) for path in _pipeline_files(self.folder)])
-        except OSError as error:
-            gone = Problem(self.folder, "", f"the folder cannot be read: {error.strerror}")
-            self._hold([_File(self.folder, None, None, (gone,))])
+            async with asyncio.timeout(START_SECONDS):
+                await self.settled()
+        except TimeoutError:
+            self._state.publish()
+        except BaseException:
+            await self._close()
+            raise
+        return self
 
-    def _current(self, path: Path) -> _File:
-        known, stamp = self._files.get(path), _stamp(path)
-        if known is None or known.stamp != stamp:
-            return self._read(path, stamp)
-        # What the check misses may be there by now, and the file need not have changed for that.
-        return known if known.unchecked is None else self._checked(path, stamp, known.unchecked)
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._close()
 
-    def _read(self, path: Path, stamp: Stamp | None) -> _File:
+    async def settled(self) -> None:
+        """Returns when all that is in the folder now has been read and checked.
+
+        What cannot be read in time is a problem by then. Only for use while the context is entered.
+        """
+        while True:
+            await self._next_round()
+            await self._loader.finish_reading()
+            if not self._loader.behind:
+                break
+        await self._loader.finish_checking()
+        self._state.publish()
+
+    async def _next_round(self) -> None:
+        """Returns after a look at the folder that begins from now on."""
+        over = asyncio.get_running_loop().create_future()
+        self._waiting.append(over)
+        self._asked.set()
+        await over
+
+    async def _watch(self) -> None:
+        served: list[asyncio.Future[None]] = []
         try:
-            pipeline = load(path)
-        except PipelineFileError as error:
-            return _File(path, stamp, None, error.problems)
-        return self._checked(path, stamp, pipeline)
+            while True:
+                served, self._waiting = self._waiting, []
+                self._asked.clear()
+                pause = await self._round()
+                _release(served)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(pause):
+                        await self._asked.wait()
+        finally:
+            _release(served + self._waiting)
 
-    def _checked(self, path: Path, stamp: Stamp | None, pipeline: Pipeline) -> _File:
-        problems = tuple(self._check(pipeline)) if self._check else ()
-        if problems:
-            return _File(path, stamp, None, problems, unchecked=pipeline)
-        return _File(path, stamp, pipeline)
+    async def _round(self) -> float:
+        """The seconds until the next one is due."""
+        try:
+            listing = await self._loader.round()
+        except Exception:
+            log.exception("the pipelines folder could not be looked at")
+            listing = None
+        if listing is None:
+            return RESCAN_SECONDS
+        self.ready = self.ready or not self._loader.behind
+        return max(RESCAN_SECONDS, listing.seconds / SCAN_SHARE)
 
-    def _hold(self, files: list[_File]) -> None:
-        settled = tuple(_without_twins(files))
-        self._pipelines = tuple(file.pipeline for file in settled if file.pipeline)
-        problems = tuple(problem for file in settled for problem in file.problems)
-        changed = {file.path for file in files if file != self._files.get(file.path)}
-        for problem in problems:
-            if problem.path in changed or problem not in self._problems:
-                log.warning("a pipeline file is left out: %s", problem)
-        self._files, self._problems = {file.path: file for file in files}, problems
+    async def _close(self) -> None:
+        self._watching.cancel()
+        await asyncio.wait([self._watching])
+        await self._loader.close()
+        self._state.close()
+
+
+def _release(waiting: "list[asyncio.Future[None]]") -> None:
+    for over in waiting:
+        if not over.done():
+            over.set_result(None)
 
 
 def _require_folder(folder: Path) -> None:
@@ -132,37 +153,3 @@ def _require_folder(folder: Path) -> None:
         raise InvalidInput(f"the pipelines folder {folder} does not exist")
     if not folder.is_dir():
         raise InvalidInput(f"the pipelines folder {folder} is not a folder")
-
-
-def _pipeline_files(folder: Path) -> list[Path]:
-    """Sorted by name; hidden ones and those with other endings are not pipelines."""
-    return sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in READERS and not path.name.startswith(".")
-    )
-
-
-def _stamp(path: Path) -> Stamp | None:
-    """What changes when a file does: its times and its size; None where it cannot be asked."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_ctime_ns, status.st_size
-
-
-def _without_twins(files: Iterable[_File]) -> Iterator[_File]:
-    """The files, with every pipeline left out whose id an earlier file has."""
-    owners: dict[str, Path] = {}
-    for file in files:
-        if file.pipeline is None:
-            yield file
-            continue
-        owner = owners.setdefault(file.pipeline.id, file.path)
-        yield file if owner == file.path else _twin(file, file.pipeline.id, owner)
-
-
-def _twin(file: _File, id: str, owner: Path) -> _File:
-    message = f"{owner.name} has the id `{id}` already"
-    return replace(file, pipeline=None, problems=(Problem(file.path, "pipeline.id", message),))

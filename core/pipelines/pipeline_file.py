@@ -1,6 +1,7 @@
 """From a file to a pipeline, or to everything that is wrong with the file."""
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -11,12 +12,12 @@ from pydantic_core import ErrorDetails
 
 from ..errors import RuncastError
 from ..json_text import NotJSON, check_depth, encode
+from ..text import printable
+from .content import OtherJSON, content_of, text_of
 from .document import Document, DocumentError, Flaw, Place, quoted, read_json, read_yaml
 from .pipeline import Pipeline, PipelineFile
 from .source import shown
 
-# A pure Python YAML parser takes 8 to 19 µs a byte: this is about a second.
-MAX_FILE_BYTES = 1 << 17
 MAX_PROBLEMS = 100
 
 READERS: Mapping[str, Callable[[str], Document]] = {
@@ -67,7 +68,7 @@ class Problem:
     line: int | None = None
 
     def __str__(self) -> str:
-        file = str(self.path) if self.line is None else f"{self.path}:{self.line}"
+        file = printable(str(self.path)) + ("" if self.line is None else f":{self.line}")
         return ": ".join(part for part in (file, self.place, self.message) if part)
 
 
@@ -79,26 +80,59 @@ class PipelineFileError(RuncastError):
         self.problems = problems
 
 
+class NotAPipeline(PipelineFileError):
+    """A file is not meant as a pipeline: a folder's library passes over it in silence."""
+
+
 def load(path: Path) -> Pipeline:
     """The pipeline of one YAML (`.yaml`, `.yml`) or JSON (`.json`) file.
 
     Raises:
+        NotAPipeline: it is a JSON file with neither of the keys of one.
         PipelineFileError: the file cannot be read, or is not a pipeline.
     """
-    try:
-        document = _read(path)
-        content = _mapping(document)
-        definition = _valid(content, document)
-        _require_json(content)
-        return Pipeline(definition=definition, source=shown(content), path=path)
-    except DocumentError as error:
-        raise PipelineFileError(_problems(path, error.flaws)) from error
+    return parse(path, read(path))
+
+
+def read(path: Path) -> bytes:
+    """The content of a file, which may take as long as the file system does.
+
+    Raises:
+        PipelineFileError: the file cannot be read.
+    """
+    with _problems_of(path):
+        return content_of(path)
+
+
+def parse(path: Path, content: bytes) -> Pipeline:
+    """The pipeline of a file with that content.
+
+    Raises:
+        NotAPipeline: it is a JSON file with neither of the keys of one.
+        PipelineFileError: it is not a pipeline.
+    """
+    with _problems_of(path):
+        document = _document(path, content)
+        source = _mapping(document)
+        definition = _valid(source, document)
+        _require_json(source)
+        return Pipeline(definition=definition, source=shown(source), path=path)
 
 
 def spelled(place: Place) -> str:
     """`stages[1].timeoutMs`, from its parts."""
     parts = (f"[{part}]" if isinstance(part, int) else f".{quoted(part)[1:-1]}" for part in place)
     return "".join(parts).removeprefix(".")
+
+
+@contextmanager
+def _problems_of(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OtherJSON as error:
+        raise NotAPipeline(_problems(path, error.flaws)) from error
+    except DocumentError as error:
+        raise PipelineFileError(_problems(path, error.flaws)) from error
 
 
 def _problems(path: Path, flaws: tuple[Flaw, ...]) -> tuple[Problem, ...]:
@@ -112,34 +146,11 @@ def _problems(path: Path, flaws: tuple[Flaw, ...]) -> tuple[Problem, ...]:
     return tuple(problems)
 
 
-def _read(path: Path) -> Document:
+def _document(path: Path, content: bytes) -> Document:
     reader = READERS.get(path.suffix.lower())
     if reader is None:
         raise DocumentError(Flaw(f"a pipeline file ends with {', '.join(READERS)}"))
-    return reader(_text(path))
-
-
-def _text(path: Path) -> str:
-    content = _bytes(path)
-    if len(content) > MAX_FILE_BYTES:
-        raise DocumentError(Flaw(f"it is bigger than {MAX_FILE_BYTES:,} bytes"))
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise DocumentError(Flaw("it is not UTF-8 text", (), line)) from error
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        # Opening a named pipe would wait for somebody to write.
-        if path.exists() and not path.is_file():
-            raise DocumentError(Flaw("it is not a regular file"))
-        with path.open("rb") as file:
-            return file.read(MAX_FILE_BYTES + 1)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise DocumentError(Flaw(f"it cannot be read: {reason}")) from error
+    return reader(text_of(path, content))
 
 
 def _mapping(document: Document) -> dict[str, Any]:

@@ -35,5 +35,6 @@ async def context(
     served: Context = create_app(Settings(pipelines=PIPELINES, data=tmp_path)).state.ctx
     environ = {"PATH": str(folder_of_tools)}
     manager = ExecutionManager(engine, served.clock, retention=60, followers=[served.history])
-    async with served.history, manager:
+    async with served.history, manager, served.pipelines:
+        await served.pipelines.settled()
         yield replace(served, manager=manager, version="1.2.3", environ=environ)

@@ -1,5 +1,6 @@
 """`runcast validate`: what is wrong with pipeline files, and where."""
 
+import os
 from pathlib import Path
 
 from server_process import PIPELINES, runcast
@@ -40,6 +41,28 @@ def test_every_problem(tmp_path: Path) -> None:
         assert [line for line in lines if line.startswith(start)], f"{start} in {lines}"
     assert "good.yaml" not in done.stderr
     assert lines[-1].startswith("runcast: 5 problems in 2 ")
+
+
+def test_data_and_strange_names(tmp_path: Path) -> None:
+    """What a program has written is passed over; a name that is no text can be printed."""
+    (tmp_path / "result.json").write_text('{"answer": 42}')
+    good = tmp_path / os.fsdecode(b"\xff.yaml")
+    good.write_text((PIPELINES / "echo.yaml").read_text())
+    done = runcast("validate", str(tmp_path))
+    assert (done.returncode, done.stderr) == (0, "")
+    good.write_text(BAD)
+    done = runcast("validate", str(tmp_path))
+    assert done.returncode == 1
+    assert f"{tmp_path}/\\udcff.yaml:1: pipeline.version: " in done.stderr
+
+
+def test_what_cannot_be_read(tmp_path: Path) -> None:
+    """A pipe nobody writes to, and a link to itself, are problems as others are."""
+    os.mkfifo(tmp_path / "pipe.yaml")
+    (tmp_path / "loop.yaml").symlink_to("loop.yaml")
+    done = runcast("validate", str(tmp_path))
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 3
 
 
 def test_no_folder() -> None:

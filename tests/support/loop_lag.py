@@ -8,7 +8,7 @@ TICK_SECONDS = 0.005
 
 
 class LoopLag:
-    """An async context; afterwards `typical` is the delay, in seconds, that 9 of 10 stay below.
+    """An async context that measures delays, in seconds.
 
     A delay counts as far as the loop's own thread was at work meanwhile: what others on this
     machine take of the processor is no fault of the loop.
@@ -32,7 +32,12 @@ class LoopLag:
 
     @property
     def typical(self) -> float:
+        """The delay that 9 of 10 stay below."""
         return sorted(self._delays)[len(self._delays) * 9 // 10]
+
+    @property
+    def worst(self) -> float:
+        return max(self._delays)
 
     async def _ticking(self) -> None:
         loop = asyncio.get_running_loop()

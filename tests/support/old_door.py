@@ -105,7 +105,7 @@ async def _door(options: Options, data: Path) -> AsyncIterator[Door]:
     engine = EmbeddedEngine(executor, options.clock, limit=500, queue=500, grace=options.grace)
     manager = ExecutionManager(engine, options.clock)
     history = History(data, options.clock)
-    library = PipelineLibrary(SHIPPED)
+    library = PipelineLibrary(SHIPPED)  # not entered, so empty: each test starts its own pipelines
     ctx = Context(manager, library, history, files, options.clock, "0", options.environ)
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]

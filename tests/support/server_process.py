@@ -78,13 +78,14 @@ class ServerProcess:
         return self._stderr.read_text()
 
     def wait_until_ready(self) -> None:
-        """Returns when it answers; `url` and `client` can be used from then on."""
+        """Returns when it answers and has read its pipelines; `url` and `client` are there then."""
         found = eventually(lambda: self._address() or self._is_gone())
         assert isinstance(found, str), self.complained
         self.url = found
         self.ws_url = found.replace("http://", "ws://") + "/graphql"
         self.client = httpx.Client(base_url=self.url, timeout=30, trust_env=False)
         self.client.get("/healthz").raise_for_status()
+        eventually(lambda: "still being read" not in self.client.get("/readyz").text)
 
     def holds(self, port: int) -> bool:
         """Whether it still has its end of the connection to this port of a client."""
