@@ -3,6 +3,7 @@
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from starlette.applications import Starlette
@@ -34,6 +35,7 @@ from ..rest_compat import answers, routes as rest
 from ..rest_compat.socket import OldSocket, upgrade_failed
 from ..schema.executable import ExecutableSchema
 from . import health, pages
+from .check import missing_functions
 from .graphql.endpoint import GraphQLEndpoint
 from .guards import LOOPBACK_NAMES, BodyLimit, Doorkeeper, bears, cross_origin
 from .playground import Playground, PlaygroundRoute
@@ -84,7 +86,7 @@ def create_app(settings: Settings) -> Starlette:
         memory=settings.memory << 20,
         files=files,
     )
-    pipelines = PipelineLibrary(settings.pipelines_folder, clock)
+    pipelines = PipelineLibrary(settings.pipelines_folder, clock, partial(missing_functions, pool))
     ctx = Context(
         manager, pipelines, history, files, clock, __version__, os.environ, settings.debug
     )
