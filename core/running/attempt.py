@@ -8,7 +8,7 @@ from typing import Any
 from ..errors import StageError, StageTimeout
 from ..execution.log import LogStream
 from ..execution.stored import StoredValue, TooLarge
-from ..json_value import JSON, as_text
+from ..json_value import JSON, as_text, dumps
 from .contents import INLINE_BYTES, content
 from .parsing import parsed
 from .stages import StageCall, StageResult, StageRunner
@@ -47,10 +47,7 @@ async def _show(value: JSON, call: StageCall[Any]) -> None:
 def _parsed(call: StageCall[Any], value: JSON) -> JSON:
     by_model = call.stage.kind == "prompt"
     result = parsed(call.stage.output, content(value, call.stores), by_model=by_model)
-    text = as_text(result)
-    if len(text) <= INLINE_BYTES // 4:
-        return result
-    encoded = text.encode("utf-8", "replace")
+    encoded = result.encode("utf-8", "replace") if isinstance(result, str) else dumps(result)
     return result if len(encoded) <= INLINE_BYTES else _stored(call, encoded, result)
 
 

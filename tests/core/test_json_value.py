@@ -168,7 +168,11 @@ def test_no_number_is_written_exactly(value: float) -> None:
         encode([value])
 
 
-@pytest.mark.parametrize("value", [{1, 2}, object(), b"bytes", {"a": {(1, 2): 3}}], ids=repr)
+@pytest.mark.parametrize(
+    "value",
+    [{1, 2}, object(), b"bytes", {"a": {(1, 2): 3}}],
+    ids=["set", "object", "bytes", "keys"],
+)
 def test_what_is_not_json_is_refused(value: object) -> None:
     """With one exception, whoever finds it."""
     with pytest.raises(NotJSON):

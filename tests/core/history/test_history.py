@@ -13,7 +13,6 @@ from runcast.core.execution.events import (
     Began,
     CancelRequested,
     Event,
-    StageOutput,
     StageStarted,
 )
 from runcast.core.execution.filter import ExecutionFilter
@@ -22,7 +21,7 @@ from runcast.core.execution.page import PageRequest
 from runcast.core.execution.transition import applied
 from runcast.core.history import FILE_NAME, History
 from runcast.core.history.file import HistoryFile
-from samples import an_execution
+from samples import an_execution, said
 from virtual_clock import EPOCH_MS, VirtualClock
 
 pytestmark = pytest.mark.usefixtures("leaves_no_task")
@@ -155,7 +154,7 @@ async def test_what_is_live_counts_in_place_of_what_waits(
 ) -> None:
     """Output is not noted: what was noted last is older than what is live."""
     running = after(an_execution("exec_1"), Began("exec_1", 1), StageStarted("exec_1", 2, 0))
-    talking = after(running, StageOutput("exec_1", 3, 0, "so far"))
+    talking = after(running, said("exec_1", 3, 0, "so far"))
     async with History(tmp_path, clock) as history:
         history.note(running)
         found = await history.merged_page([talking])
