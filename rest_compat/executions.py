@@ -39,8 +39,10 @@ async def list_running(ctx: Context, request: Request) -> Response:
 async def show_execution(ctx: Context, request: Request) -> Response:
     """Section 1.3: as it is live, or else as the history has it."""
     execution = await resolvers.get_execution(ctx, request.path_params["id"])
-    shape = detail if resolvers.is_live(ctx, execution.id) else historic_detail
-    return answer(shape(await shown(ctx, execution)))
+    texts = await shown(ctx, execution)
+    if resolvers.is_live(ctx, execution.id):
+        return answer(detail(texts, ctx.clock.now()))
+    return answer(historic_detail(texts))
 
 
 async def list_history(ctx: Context, request: Request) -> Response:

@@ -13,6 +13,7 @@ from ..core.results.result import (
     result_word,
     stage_error,
     summary,
+    waited,
 )
 
 STATUS_WORDS = {
@@ -57,12 +58,13 @@ def list_item(execution: Execution) -> dict[str, object]:
     }
 
 
-def detail(execution: Execution) -> dict[str, object]:
-    """Section 1.3 (a); `result` only once the execution has really ended."""
+def detail(execution: Execution, now: int) -> dict[str, object]:
+    """Section 1.3 (a), `now` in epoch ms; `result` only once the execution has really ended."""
     shown = list_item(execution)
     del shown["inputPreview"]
     shown["input"] = execution.input
     shown["stages"] = [stage_progress(stage) for stage in execution.stages]
+    shown["queuedMs"] = execution.queued_ms(now)
     if execution.ended_at is not None:
         shown["result"] = result(execution)
     return shown
@@ -112,6 +114,7 @@ def historic_detail(execution: Execution) -> dict[str, object]:
     shown["input"] = execution.input
     shown["stages"] = []
     shown["isHistorical"] = True
+    shown["queuedMs"] = waited(execution)
     ended: dict[str, object] = {"status": STATUS_WORDS[execution.status]}
     if execution.error is not None:
         ended["error"] = execution.error.message
@@ -132,6 +135,7 @@ def history_record(execution: Execution) -> dict[str, object]:
         "startTime": execution.started_at,
         "endTime": execution.ended_at,
         "duration": numbers["totalDuration"],
+        "queuedMs": waited(execution),
         "totalStages": execution.total_stages,
         "stagesRun": numbers["stagesRun"],
         "stagesSkipped": numbers["stagesSkipped"],

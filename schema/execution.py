@@ -61,10 +61,18 @@ class Execution(Node):
     end_time: DateTime | None = strawberry.field(description="When it ended; null until then.")
 
     @strawberry.field(
-        description="How long it has taken so far or, once it has ended, in total: milliseconds."
+        description="How long it has run so far, or ran in total, from the begin of its first "
+        "stage on: milliseconds; 0 before that."
     )
     def duration_ms(self, info: Info) -> float:
         return self.core.duration_ms(info.context.ctx.clock.now())
+
+    @strawberry.field(
+        description="How long it has waited for its first stage to begin, so far or in total: "
+        "milliseconds."
+    )
+    def queued_ms(self, info: Info) -> float:
+        return self.core.queued_ms(info.context.ctx.clock.now())
 
     current_stage: int = strawberry.field(
         description="The number of the latest stage that has started, from 1; 0 before the first."

@@ -77,10 +77,10 @@ class Submitted(Event):
 
 @dataclass(frozen=True, slots=True)
 class Began(Event):
-    """Its turn has come."""
+    """Its turn has come, and its first stage begins."""
 
     def after(self, execution: Execution) -> Execution:
-        return execution.moved(Status.RUNNING)
+        return replace(execution.moved(Status.RUNNING), began_at=self.at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -174,7 +174,7 @@ class StageRun:
         """From the start of its first attempt to its end; None until it has ended."""
         if self.started_at is None or self.ended_at is None:
             return None
-        return self.ended_at - self.started_at
+        return max(0, self.ended_at - self.started_at)
 
     def begun(self, number: int, at: int) -> "StageRun":
         """The same with another attempt."""
@@ -214,6 +214,8 @@ class Execution:
     started_at: int
     stages: tuple[StageRun, ...]
     status: Status = Status.QUEUED
+    began_at: int | None = None
+    """When its turn came and its first stage began; None while it waits, or if it never came."""
     end_reason: EndReason | None = None
     ended_at: int | None = None
     current_stage: int = 0
@@ -249,14 +251,23 @@ class Execution:
         """The latest time at which something is known to have happened before its end."""
         running, asked = self.running_stage, self.cancellation
         known = (
+            self.began_at,
             None if running is None else self.stages[running].started_at,
             None if asked is None else asked.requested_at,
         )
         return max([self.started_at, *(at for at in known if at is not None)])
 
+    def queued_ms(self, now: int) -> int:
+        """How long it has waited before its first stage began: so far, or in total."""
+        waits_until = now if self.ended_at is None else self.ended_at
+        begun = waits_until if self.began_at is None else self.began_at
+        return max(0, begun - self.started_at)
+
     def duration_ms(self, now: int) -> int:
-        """So far, or in total."""
-        return (now if self.ended_at is None else self.ended_at) - self.started_at
+        """How long it has run from its first stage's begin on: so far, or in total; 0 before."""
+        if self.began_at is None:
+            return 0
+        return max(0, (now if self.ended_at is None else self.ended_at) - self.began_at)
 
     def moved(self, status: Status) -> "Execution":
         """The same execution in another status.

@@ -46,6 +46,8 @@ def load(content: bytes) -> Execution:
     except ValueError:
         # A record may have half a surrogate pair in it.
         data = decode(content.decode("utf-8", "surrogatepass"))
+    if "began_at" not in data:
+        data["began_at"] = _begin(data)
     return _built(Execution, data)
 
 
@@ -110,6 +112,16 @@ def _stage(data: Mapping[str, Any]) -> StageRun:
     # A record of version 0.1 has the beginning of the output in itself, and no log.
     text, dropped = data["output"]["text"], data["output"]["dropped"]
     return replace(stage, log=StageLog(len(text), len(text), head=text, cut=dropped > 0))
+
+
+def _begin(data: Mapping[str, Any]) -> int | None:
+    """When the first stage began of an execution that was dumped before it was said."""
+    if not data["current_stage"]:
+        return None
+    started: int = data["started_at"]
+    began = (stage["started_at"] for stage in data["stages"])
+    # What began before the execution was taken over from the one that it repeats.
+    return min((at for at in began if at is not None and at >= started), default=started)
 
 
 PARTS: Mapping[type, Mapping[str, Callable[[Any], object]]] = {

@@ -15,7 +15,7 @@ from .table import COLUMNS, LARGEST, RECORDS, around, conditions, listed
 
 InMemory: TypeAlias = Mapping[str, Execution]
 
-SUMMARY = ("id", "pipeline_id", "pipeline_name", "status", "started_at", "ended_at")
+SUMMARY = ("id", "pipeline_id", "pipeline_name", "status", "started_at", "ended_at", "duration")
 ROW = select(*(COLUMNS[name] for name in SUMMARY))
 
 
@@ -124,6 +124,7 @@ def _execution(row: Row[Any], content: bytes) -> Execution:
             started_at=row.started_at,
             stages=(),
             status=Status(row.status),
+            began_at=None if row.duration is None else row.ended_at - row.duration,
             ended_at=row.ended_at,
         )
 

@@ -104,6 +104,7 @@ ORDER_COLUMNS = {
 def row_of(execution: Execution) -> dict[str, object]:
     """What an execution is found by."""
     ended = execution.ended_at
+    lasted = None if ended is None else execution.duration_ms(ended)
     said = (execution.id, execution.pipeline_name, execution.input_preview)
     return {
         "id": execution.id,
@@ -112,7 +113,7 @@ def row_of(execution: Execution) -> dict[str, object]:
         "status": execution.status.value,
         "started_at": execution.started_at,
         "ended_at": ended,
-        "duration": None if ended is None else ended - execution.started_at,
+        "duration": lasted,
         "kept_since": None,
         "labels": b"".join(_label(*label) for label in execution.labels),
         "said": b"\xff".join(utf8(words.casefold()) for words in said),

@@ -2,14 +2,16 @@
 
 import logging
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from ..errors import Unavailable
+from .reader import ROW, executions_of
 from .table import AGE, COLUMNS, EXECUTIONS, TABLES
 
 logger = logging.getLogger("runcast.history")
 
 SCHEMA_VERSION = 2
+AT_ONCE = 200
 
 
 def bring_up_to_date(connection: Connection, now: int) -> None:
@@ -36,9 +38,25 @@ def bring_up_to_date(connection: Connection, now: int) -> None:
 
 
 def _fill(connection: Connection, now: int) -> None:
-    """What version 1 did not have: the history's age, which is that of its newest execution."""
+    """What version 1 did not have, and durations without the time in which executions waited.
+
+    The history's age is that of its newest execution.
+    """
+    _set_durations(connection)
     connection.execute(update(EXECUTIONS).values(kept_since=COLUMNS.ended_at))
     newest = func.max(func.coalesce(COLUMNS.ended_at, COLUMNS.started_at))
     latest = connection.execute(select(newest)).scalar_one()
     if latest is not None:
         connection.execute(insert(AGE).values(seen_at=min(now, latest), behind=0))
+
+
+def _set_durations(connection: Connection) -> None:
+    ended = ROW.where(COLUMNS.ended_at.is_not(None)).order_by(COLUMNS.id).limit(AT_ONCE)
+    put = update(EXECUTIONS).where(COLUMNS.id == bindparam("of"))
+    put = put.values(duration=bindparam("lasted"))
+    last = ""
+    while rows := connection.execute(ended.where(COLUMNS.id > last)).all():
+        found = zip(rows, executions_of(connection, rows), strict=True)
+        lasted = [{"of": row.id, "lasted": one.duration_ms(row.ended_at)} for row, one in found]
+        connection.execute(put, lasted)
+        last = rows[-1].id

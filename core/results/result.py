@@ -42,6 +42,11 @@ def summary(execution: Execution) -> dict[str, int | float]:
     }
 
 
+def waited(execution: Execution) -> int:
+    """How many milliseconds an ended execution had waited before it ran."""
+    return execution.queued_ms(execution.ended_at or execution.started_at)
+
+
 def result_output(execution: Execution) -> dict[str, JSON]:
     """The value of each completed stage, and `optimizedPrompt` of the last of them."""
     done = [stage for stage in execution.stages if stage.status is StageStatus.COMPLETED]

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from ..errors import InvalidInput
 from ..execution.model import EndReason, Execution, StageRun, StageStatus
 from ..json_value import dumps, loads
-from .result import cut, cut_value, result_output, result_word, stage_error, summary
+from .result import cut, cut_value, result_output, result_word, stage_error, summary, waited
 
 NAME = re.compile(r"result-[\w.-]{1,230}\.json", re.ASCII)
 
@@ -91,6 +91,7 @@ def result_content(execution: Execution) -> bytes:
     if execution.error is not None:
         content["error"] = execution.error.message
     content["executionId"] = execution.id
+    content["queuedMs"] = waited(execution)
     return dumps(content, indent=2)
 
 

@@ -83,8 +83,8 @@ export class Activity extends EventTarget {
 }
 
 /** `Log Report failed after 2.1 s: Stage error`. */
-export function sentence({ pipelineName, status, endReason, durationMs }) {
+export function sentence({ pipelineName, status, endReason, durationMs, queuedMs }) {
 	const verb = { COMPLETED: "completed", FAILED: "failed", CANCELLED: "was cancelled" }[status];
 	const reason = status === "FAILED" && endReason ? `: ${word(endReason).toLowerCase()}` : "";
-	return `${pipelineName} ${verb} after ${duration(durationMs)}${reason}`;
+	return `${pipelineName} ${verb} after ${duration(durationMs || queuedMs)}${reason}`;
 }

@@ -1,6 +1,6 @@
 // Every GraphQL document that the dashboard sends.
 
-const OUTCOME = "id pipelineName status endReason durationMs";
+const OUTCOME = "id pipelineName status endReason durationMs queuedMs";
 
 const COUNTS = "statusCounts { status count }";
 

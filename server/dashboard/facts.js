@@ -28,9 +28,10 @@ export class Facts {
 	}
 
 	#rows(execution) {
-		const { startTime, endTime, endReason, usage, labels, retryOf, cancellation, pipelineId } = execution;
+		const { startTime, endTime, queuedMs, endReason, usage, labels, retryOf, cancellation, pipelineId } = execution;
 		return [
 			["Elapsed", this.elapsed],
+			["Waited", queuedMs >= 1000 && duration(queuedMs)],
 			["End reason", word(endReason)],
 			["Started", fullMoment(startTime)],
 			["Ended", endTime && fullMoment(endTime)],

@@ -20,9 +20,12 @@ function ticking(ms) {
 	return ms < 60_000 ? `${Math.floor(Math.max(0, ms) / 1000)} s` : twoUnits(ms);
 }
 
-/** How long something has taken: to its end, or so far. */
-export const elapsed = ({ startTime, endTime, durationMs }, now) =>
-	endTime ? duration(durationMs) : ticking(now - Date.parse(startTime));
+/** How long something has run, or waits: so far, or to its end. */
+export function elapsed({ status, startTime, endTime, durationMs, queuedMs = 0 }, now) {
+	if (endTime) return duration(durationMs);
+	const since = now - Date.parse(startTime);
+	return status === "QUEUED" ? `waits ${ticking(since)}` : ticking(since - queuedMs);
+}
 
 function twoUnits(ms) {
 	const at = UNITS.findIndex(([, size]) => ms >= size);

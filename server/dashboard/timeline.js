@@ -40,9 +40,9 @@ export class Timeline {
 	}
 
 	#span() {
-		const start = Date.parse(this.#execution.startTime);
-		const { endTime } = this.#execution;
+		const { startTime, endTime, queuedMs } = this.#execution;
 		const now = this.#clock.now();
+		const start = Date.parse(startTime) + queuedMs;
 		return { start, now, end: Math.max(start + 1, endTime ? Date.parse(endTime) : now) };
 	}
 

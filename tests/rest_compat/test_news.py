@@ -115,7 +115,7 @@ def test_what_an_event_carries() -> None:
         "stagesRun": 1,
         "stagesSkipped": 0,
         "stagesFailed": 0,
-        "totalDuration": 1500,
+        "totalDuration": 500,
         "totalCost": 0.5,
         "totalInputTokens": 1,
         "totalOutputTokens": 2,

@@ -15,7 +15,8 @@ NAME = "result-demo-1970-01-01T00-00-02-1_a.json"
 
 
 def save(folder: Path, id: str = "exec_1_a", ended_at: int = 2000, **values: Any) -> str:
-    ended = {"status": Status.COMPLETED, "end_reason": EndReason.FINISHED, "ended_at": ended_at}
+    ended = {"status": Status.COMPLETED, "end_reason": EndReason.FINISHED}
+    ended |= {"began_at": 1500, "ended_at": ended_at}
     return Outputs(folder).save(an_execution(id, **(ended | values)))
 
 
@@ -38,7 +39,7 @@ async def test_the_list_is_a_bare_array_newest_first(served: Door, tmp_path: Pat
         "pipelineId": "demo",
         "status": "success",
         "timestamp": "1970-01-01T00:00:02.000Z",
-        "duration": 1000,
+        "duration": 500,
         "cost": 0.0,
         "stagesRun": 0,
         "stagesSkipped": 0,

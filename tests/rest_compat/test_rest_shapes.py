@@ -9,7 +9,7 @@ from doors import FIELDS, Row
 Run = Callable[..., str]
 Ended = Callable[[str], Row]
 
-DETAIL = [field for field in FIELDS if field != "inputPreview"] + ["input", "stages"]
+DETAIL = [field for field in FIELDS if field != "inputPreview"] + ["input", "stages", "queuedMs"]
 STAGE = ["id", "name", "type", "status"]
 SUMMARY = [
     "stagesRun",

@@ -76,6 +76,7 @@ EXECUTIONS = st.builds(
     started_at=TIMES,
     stages=st.lists(STAGE_RUNS, max_size=3).map(tuple),
     status=st.sampled_from(Status),
+    began_at=optional(TIMES),
     end_reason=optional(st.sampled_from(EndReason)),
     ended_at=optional(TIMES),
     current_stage=st.integers(0, 3),

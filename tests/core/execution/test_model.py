@@ -70,10 +70,35 @@ def test_usage_is_the_sum_over_the_stages() -> None:
     assert an_execution(stages=()).usage == Usage()
 
 
-def test_durations_run_until_the_end() -> None:
-    """So far while it runs, in total once it has ended; a stage has one only at its end."""
-    assert an_execution(started_at=1000).duration_ms(now=1250) == 250
-    assert an_execution(started_at=1000, ended_at=1100).duration_ms(now=9999) == 100
+@pytest.mark.parametrize(
+    ("moments", "queued", "lasted"),
+    [
+        ({}, 900, 0),
+        ({"began_at": 1700}, 700, 200),
+        ({"began_at": 1700, "ended_at": 1750}, 700, 50),
+        ({"ended_at": 1400}, 400, 0),
+        ({"began_at": 1000, "ended_at": 1000}, 0, 0),
+    ],
+    ids=["waits", "runs", "has run", "never ran", "at once"],
+)
+def test_waiting_is_not_running(moments: dict[str, int], queued: int, lasted: int) -> None:
+    """So far, or in total; together they are all the time that there was."""
+    execution = an_execution(started_at=1000, **moments)
+    assert (execution.queued_ms(1900), execution.duration_ms(1900)) == (queued, lasted)
+    assert queued + lasted == moments.get("ended_at", 1900) - 1000
+
+
+def test_no_duration_is_negative() -> None:
+    """Also where the moments were told by clocks that did not agree."""
+    for moments in ({"began_at": 900}, {"began_at": 900, "ended_at": 800}, {"ended_at": 10}):
+        execution = an_execution(started_at=1000, **moments)
+        assert execution.queued_ms(500) == 0
+        assert execution.duration_ms(500) == 0
+    assert StageRun("a", "a", "python", started_at=5, ended_at=4).duration_ms == 0
+
+
+def test_a_stage_has_a_duration_only_at_its_end() -> None:
+    """From its first attempt on."""
     assert StageRun("a", "a", "python", started_at=5).duration_ms is None
     assert StageRun("a", "a", "python", started_at=5, ended_at=12).duration_ms == 7
 

@@ -226,6 +226,28 @@ def test_what_an_older_version_did_not_say_has_its_default() -> None:
     assert load(json.dumps(data).encode()) == an_execution(status=Status.RUNNING)
 
 
+OLD_BEGINS: dict[str, tuple[dict[str, Any], list[int | None], int | None]] = {
+    "the first stage's": ({"status": Status.RUNNING, "current_stage": 2}, [1030, 1050], 1030),
+    "none taken over": ({"status": Status.COMPLETED, "current_stage": 2}, [900, 1060], 1060),
+    "its own": ({"status": Status.COMPLETED, "current_stage": 2}, [None, None], 1000),
+    "none yet": ({"status": Status.QUEUED}, [None, None], None),
+    "none at all": ({"status": Status.CANCELLED, "ended_at": 1040}, [None, None], None),
+}
+
+
+@pytest.mark.parametrize("case", OLD_BEGINS)
+def test_an_older_version_did_not_say_when_an_execution_began(case: str) -> None:
+    """Its first stage did; what it took over from another execution was earlier."""
+    values, starts, began = OLD_BEGINS[case]
+    execution = an_execution(started_at=1000, **values)
+    for index, start in enumerate(starts):
+        stage = replace(execution.stages[index], started_at=start)
+        execution = execution.with_stage(index, stage)
+    data = json.loads(dump(execution))
+    del data["began_at"]
+    assert load(json.dumps(data).encode()) == replace(execution, began_at=began)
+
+
 @pytest.mark.parametrize("content", [b"", b"[]", b"{}", b"null", b'{"stages": 1}', b"\xff"])
 def test_what_is_no_execution_is_refused(content: bytes) -> None:
     """With one of the exceptions that `load` names."""

@@ -36,6 +36,7 @@ def executions(draw: st.DrawFn) -> Execution:
         input_preview=draw(st.sampled_from(NAMES)),
         started_at=started,
         status=status,
+        began_at=draw(st.none() | st.just(started + draw(SMALL))),
         ended_at=started + draw(SMALL) if status.terminal else None,
         labels=tuple(draw(st.lists(st.sampled_from(LABELS), unique=True, max_size=2))),
     )

@@ -6,7 +6,9 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from runcast.core.execution.filter import EVERYTHING
 from runcast.core.execution.model import EndReason, Execution, Status
+from runcast.core.execution.page import Order, OrderField, PageRequest
 from runcast.core.history import FILE_NAME, History, versions
 from runcast.core.history.file import HistoryFile
 from virtual_clock import EPOCH_MS, VirtualClock
@@ -87,6 +89,43 @@ def test_it_is_no_different_from_a_new_one(file: HistoryFile, tmp_path: Path) ->
     new.write([])
     new.close()
     assert schema(file.path) == schema(new.path)
+
+
+@pytest.mark.parametrize(
+    ("execution_id", "queued", "lasted"),
+    [
+        (WAITED, 26_001, 289),
+        (NEVER_BEGAN, 26_000, 0),
+        (FAILED, 500, 60),
+        (RETRIED, 1005, 26),
+        (SKIPPED, 0, 703),
+        (BROKEN, 0, 310),
+    ],
+    ids=["waited", "never began", "failed", "retried", "skipped", "broken"],
+)
+def test_waiting_is_taken_out_of_durations(
+    file: HistoryFile, execution_id: str, queued: int, lasted: int
+) -> None:
+    """As far as the old records can tell; what the list is sorted by is what is shown."""
+    execution = of(file, execution_id)
+    assert execution.queued_ms(EPOCH_MS) == queued
+    assert execution.duration_ms(EPOCH_MS) == lasted
+    with file._transaction() as connection:
+        sql = "SELECT duration FROM executions WHERE id = ?"
+        assert connection.exec_driver_sql(sql, (execution_id.encode(),)).scalar_one() == lasted
+
+
+def test_they_are_sorted_by_how_long_they_ran(file: HistoryFile) -> None:
+    """Page by page."""
+    order, seen, after = Order(OrderField.DURATION), [], None
+    while True:
+        request = PageRequest(first=2, after=after)
+        page = file.reader.page({}, EVERYTHING, order, request, EPOCH_MS).page
+        seen += [execution.id for _, execution in page.items]
+        if not page.has_next:
+            break
+        after = page.items[-1][0]
+    assert seen == [SKIPPED, BROKEN, WAITED, FAILED, RETRIED, NEVER_BEGAN]
 
 
 def test_it_grows_old_from_where_it_was(old: Path) -> None:

@@ -40,7 +40,8 @@ def an_ended(id: str = "exec_1_a", **values: Any) -> Execution:
     defaults: dict[str, Any] = {
         "status": Status.COMPLETED,
         "end_reason": EndReason.FINISHED,
-        "started_at": ENDED_AT - 500,
+        "started_at": ENDED_AT - 26_500,
+        "began_at": ENDED_AT - 500,
         "ended_at": ENDED_AT,
         "stages": (
             a_stage(
@@ -114,6 +115,7 @@ def test_what_is_in_a_file(outputs: Outputs) -> None:
             "totalOutputTokens": 4,
         },
         "executionId": "exec_1_a",
+        "queuedMs": 26_000,
     }
     assert list(content)[:4] == ["pipelineId", "status", "timestamp", "input"]
 
