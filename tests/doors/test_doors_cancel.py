@@ -5,10 +5,12 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psutil
 import pytest
 from deadlines import eventually
 from doors import Door, GraphQLDoor
 from server_process import ServerProcess, all_gone, serving
+from stage_attempts import left_of
 from subscriptions import Message, check_progress, connected, until, until_begun
 
 Start = Callable[..., str]
@@ -125,9 +127,9 @@ async def test_leaves_no_process(
     lone_server: ServerProcess, opening: Opening, pipeline: str
 ) -> None:
     """When CANCELLED is told, the child, its child and theirs have ended already."""
-    door, before = opening(lone_server), set(lone_server.children())
+    door = opening(lone_server)
     id = door.start(pipeline, "stop me")
-    family = eventually(lambda: _family(lone_server, before))
+    family = eventually(lambda: _family(id))
     door.cancel(id)
     graphql = GraphQLDoor(lone_server.client)
     facts = eventually(
@@ -180,13 +182,10 @@ def _begun(door: Door, id: str) -> bool:
     return any("begun" in stage.get("output", "") for stage in detail["stages"])
 
 
-def _family(server: ServerProcess, before: set[object]) -> list[object]:
-    """The new processes once there are three: a shell, its child, and a sleep."""
-    children = [child for child in server.children() if child not in before]
-    # A worker of python stages that is started ahead of need is none of the family.
-    new = [child for child in children if not child.name().startswith("python")]
-    sleeping = [child for child in new if child.name() == "sleep"]
-    return new if len(new) >= 3 and sleeping else []
+def _family(id: str) -> list[psutil.Process]:
+    """The processes of an execution once there are three: a shell, its child, and a sleep."""
+    family = left_of(id)
+    return family if len(family) >= 3 and "sleep" in [one.name() for one in family] else []
 
 
 def _if_ended(execution: Message) -> Message | None:

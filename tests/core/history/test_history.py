@@ -19,7 +19,7 @@ from runcast.core.execution.filter import ExecutionFilter
 from runcast.core.execution.model import EndReason, Execution, Failure, StageStatus, Status
 from runcast.core.execution.page import PageRequest
 from runcast.core.execution.transition import applied
-from runcast.core.history import FILE_NAME, History
+from runcast.core.history import FILE_NAME, History, writer
 from runcast.core.history.file import HistoryFile
 from samples import an_execution, said
 from virtual_clock import EPOCH_MS, VirtualClock
@@ -227,9 +227,10 @@ async def test_what_ended_too_long_ago_is_forgotten(tmp_path: Path, clock: Virtu
 
 
 async def test_closing_writes_everything_and_leaves_no_thread(
-    tmp_path: Path, clock: VirtualClock
+    tmp_path: Path, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also while it is busy; and the log of the database is merged into its file."""
+    monkeypatch.setattr(writer, "CLOSE_SECONDS", 60.0)
     before = set(threading.enumerate())
     async with History(tmp_path, clock) as history:
         for number in range(2000):

@@ -276,9 +276,10 @@ async def test_what_waits_is_bounded(
 
 
 async def test_many_ends_at_once_are_no_reason_to_drop_one(
-    tmp_path: Path, clock: VirtualClock
+    tmp_path: Path, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While the file can be written, the bound of the backlog does not hold."""
+    monkeypatch.setattr(writer, "CLOSE_SECONDS", 60.0)
     async with History(tmp_path, clock) as history:
         for number in range(3 * BACKLOG_LIMIT):
             history.note(ended(number))
