@@ -17,6 +17,15 @@ def narrow(serve: Callable[..., ServerProcess]) -> ServerProcess:
     return serve("--max-text", "1000")
 
 
+def test_exactly_as_much_as_an_answer_may_hold(narrow: ServerProcess) -> None:
+    """A thousand characters, however they are spread; a second answer has them anew."""
+    door = GraphQLDoor(narrow.client)
+    id = door.start("echo", "x" * 500)
+    query = "query ($id: ID!) { execution(id: $id) { a: input b: input } }"
+    for _ in range(2):
+        assert door.ask(query, id=id)["execution"] == {"a": "x" * 500, "b": "x" * 500}
+
+
 @pytest.mark.parametrize(
     "twice",
     [

@@ -105,6 +105,14 @@ def test_values_of_variables() -> None:
         check_variables({"v": [*lists, *lists]}, Limits())
 
 
+def test_exactly_as_many_values_as_there_may_be() -> None:
+    """The variables themselves are one, and each of them, and what is within them."""
+    limits = Limits(max_values=10)
+    check_variables({"v": {"w": [1] * 7}}, limits)
+    with pytest.raises(GraphQLError, match="--max-values"):
+        check_variables({"v": {"w": [1] * 8}}, limits)
+
+
 def test_a_number_that_goes_on_and_on() -> None:
     """It is refused by its length, before Python is to read it."""
     check(parse(f"{{ a(b: [{'9' * 400}]) }}"), Limits())

@@ -212,6 +212,25 @@ def test_cancel_many(graphql: GraphQLDoor, ended: Ended) -> None:
         assert _reason(graphql, id) == "CANCELLED_BY_USER"
 
 
+def test_cancel_many_gives_its_reason(graphql: GraphQLDoor, run: Run) -> None:
+    """To each; one that is stopping already is told, and not counted as cancelled."""
+    ids = [run("waiting"), run("stubborn")]
+    eventually(lambda: "begun" in stages(graphql, ids[1])[0]["output"]["text"])
+    graphql.ask(CANCEL, id=ids[1], reason="first")
+    found = [
+        graphql.ask(CANCEL_MANY, filter={"text": id}, reason="enough")["cancelExecutions"]
+        for id in ids
+    ]
+    assert [(one["matched"], one["cancelled"]) for one in found] == [(1, 1), (1, 0)]
+    [error] = found[1]["results"][0]["userErrors"]
+    assert error["code"] == "CONFLICT"
+    why = "query ($id: ID!) { execution(id: $id) { cancellation { reason forced } } }"
+    told = [graphql.ask(why, id=id)["execution"]["cancellation"] for id in ids]
+    assert told == [{"reason": "enough", "forced": False}, {"reason": "first", "forced": False}]
+    graphql.ask(CANCEL, id=ids[1], force=True)
+    assert graphql.ask(why, id=ids[1])["execution"]["cancellation"]["forced"] is True
+
+
 def test_dry_run_cancels_none(graphql: GraphQLDoor, run: Run) -> None:
     """A dry run has cancelled nothing, and says so."""
     id = run("waiting")

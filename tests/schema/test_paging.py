@@ -1,5 +1,6 @@
 """A list of executions, page by page."""
 
+from collections.abc import Callable
 from uuid import uuid4
 
 import pytest
@@ -46,6 +47,43 @@ def test_pages_backward(graphql: GraphQLDoor, five: tuple[Row, list[str]]) -> No
     middle = graphql.ask(PAGE, filter=filter, last=2, before=before)["executionsConnection"]
     assert [node["id"] for node in middle["nodes"]] == ids[1:3]
     assert middle["pageInfo"]["hasPreviousPage"] is middle["pageInfo"]["hasNextPage"] is True
+
+
+def test_page_order_by_another_field(graphql: GraphQLDoor, marked: Callable[..., str]) -> None:
+    """The largest first, if the direction is not said."""
+    word = uuid4().hex
+    ids = {pipeline: marked(pipeline, batch=word) for pipeline in ("several-v1", "echo", "chatty")}
+    filter = {"labels": [{"key": "batch", "value": word}]}
+
+    def found(**order: str) -> list[str]:
+        page = graphql.ask(PAGE, filter=filter, orderBy=order)["executionsConnection"]
+        return [node["id"] for node in page["nodes"]]
+
+    by_name = [ids[pipeline] for pipeline in ("chatty", "several-v1", "echo")]
+    assert found(field="PIPELINE_NAME") == found(field="PIPELINE_NAME", direction="DESC") == by_name
+    assert found(field="PIPELINE_NAME", direction="ASC") == by_name[::-1]
+    assert found() == [*ids.values()][::-1]
+
+
+@pytest.mark.parametrize("number", [20, 21, 30])
+def test_a_list_may_be_asked_for_twice(
+    graphql: GraphQLDoor, marked: Callable[..., str], number: int
+) -> None:
+    """Under two names, in full and in order, however long it is."""
+    word = uuid4().hex
+    ids = [marked("echo", batch=word) for _ in range(number)][::-1]
+    filter = {"labels": [{"key": "batch", "value": word}]}
+    query = """query ($f: ExecutionFilter) {
+      a: executions(filter: $f) { id } b: executions(filter: $f) { id }
+      page: executionsConnection(filter: $f) {
+        nodes { id } again: nodes { id } edges { node { id } } totalCount
+      }
+    }"""
+    data = graphql.ask(query, f=filter)
+    edges = [edge["node"] for edge in data["page"]["edges"]]
+    for listed in (data["a"], data["b"], data["page"]["nodes"], data["page"]["again"], edges):
+        assert [one["id"] for one in listed] == ids
+    assert data["page"]["totalCount"] == number
 
 
 def test_page_order(graphql: GraphQLDoor, five: tuple[Row, list[str]]) -> None:

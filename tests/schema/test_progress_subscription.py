@@ -50,6 +50,8 @@ async def test_stage_messages(server: ServerProcess, run: Run) -> None:
         run("key", gate)
         seen += await whole(messages)
     told = [(one["stage"]["id"], one["stage"]["status"]) for one in seen if one["stage"]]
+    places = {one["stage"]["id"]: one["stage"]["index"] for one in seen if one["stage"]}
+    assert places.items() <= {"before": 0, "wait": 1, "after": 2}.items() and len(places) >= 2
     assert told.index(("wait", "COMPLETED")) < told.index(("after", "RUNNING"))
     assert told[-1] == ("after", "COMPLETED")
     assert all((one["stage"] is None) == (one["event"] in ALONE) for one in seen)

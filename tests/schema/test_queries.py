@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 
 import pytest
+from deadlines import eventually
 from doors import GraphQLDoor, Refused, Row
 from server_process import ServerProcess
 
@@ -101,6 +102,34 @@ def test_stage_output_in_parts(graphql: GraphQLDoor, run: Run, ended: Ended) -> 
     assert stage["none"] == {"text": "", "isFinal": False}
 
 
+def test_all_of_an_output_may_be_asked_for(graphql: GraphQLDoor, run: Run, ended: Ended) -> None:
+    """1 MiB of characters at most, from anywhere on."""
+    id = ended(run("echo", "all of it"))
+    query = """query ($id: ID!) { execution(id: $id) { stages {
+      all: output(limit: 1048576) { text isFinal } far: output(offset: 2147483647) { text isFinal }
+    } } }"""
+    [stage] = graphql.ask(query, id=id)["execution"]["stages"]
+    assert stage["all"] == {"text": "all of it", "isFinal": True}
+    assert stage["far"] == {"text": "", "isFinal": True}
+
+
+def test_the_output_of_a_stage_that_runs_is_not_final(graphql: GraphQLDoor, run: Run) -> None:
+    """More may come. Meanwhile it takes its time, which is told as well."""
+    id = run("waiting")
+    query = """query ($id: ID!) { execution(id: $id) {
+      durationMs expiresAt stages { output { text isFinal } }
+    } }"""
+
+    def begun() -> Row | None:
+        execution: Row = graphql.ask(query, id=id)["execution"]
+        return execution if execution["stages"][0]["output"]["text"] else None
+
+    execution = eventually(begun)
+    assert execution["stages"][0]["output"] == {"text": "begun\n", "isFinal": False}
+    assert execution["durationMs"] > 0 and execution["expiresAt"] is None
+    eventually(lambda: begun()["durationMs"] > execution["durationMs"])  # type: ignore[index]
+
+
 @pytest.mark.parametrize("bounds", ["offset: -1", "limit: -1", "limit: 1048577"])
 def test_stage_output_bounds(graphql: GraphQLDoor, run: Run, bounds: str) -> None:
     """A part that cannot be is refused in words."""
@@ -153,6 +182,18 @@ def test_filter_conditions(graphql: GraphQLDoor, five: tuple[Row, list[str]]) ->
     assert found(pipelineId=["gate"]) == found(notStatus=["COMPLETED"]) == found(status=[]) == []
     assert found(status=["COMPLETED", "FAILED"]) == ids
     assert found(startedAfter=oldest, startedBefore=newest) == ids[1:-1]
+
+
+def test_a_status_beside_a_filter(graphql: GraphQLDoor, five: tuple[Row, list[str]]) -> None:
+    """Both must hold: a status that the filter does not have finds nothing."""
+    filter, ids = five
+
+    def found(**more: object) -> list[str]:
+        listed = graphql.ask(LISTED, status="COMPLETED", filter={**filter, **more})["executions"]
+        return [one["id"] for one in listed]
+
+    assert found() == found(status=["COMPLETED", "FAILED"]) == found(notStatus=["FAILED"]) == ids
+    assert found(status=["FAILED"]) == found(status=[]) == found(notStatus=["COMPLETED"]) == []
 
 
 @pytest.mark.parametrize(
