@@ -37,6 +37,7 @@ WRITERS, READERS = 4, 4
 INPUT = "input"
 """What an execution's input is called where values are called by their stage."""
 MAX_INPUT_BYTES = 1 << 21
+SHOWN_JSON_BYTES = 4 << 20
 CUT_OFF = "the server went away here\n"
 
 
@@ -178,7 +179,7 @@ class ExecutionFiles:
         stages = tuple(self._with_text(execution.id, one, characters) for one in execution.stages)
         output, input = execution.output, execution.input
         if isinstance(output, StoredValue):
-            output = self._beginning(output, characters)
+            output = self._shown(output, characters)
         if isinstance(input, StoredValue):
             input = str(self._content(input))
         return replace(execution, stages=stages, output=output, input=input)
@@ -191,7 +192,7 @@ class ExecutionFiles:
         elif head is None:
             head, _, _ = self.logs.read_output(execution_id, stage.id, stage.attempt, 0, characters)
         if isinstance(value, StoredValue):
-            value = self._beginning(value, characters)
+            value = self._shown(value, characters)
         return replace(stage, log=replace(log, head=head), value=value)
 
     # Life and death
@@ -262,6 +263,12 @@ class ExecutionFiles:
     def _content(self, value: StoredValue) -> JSON:
         data = b"".join(self.values.read(value))
         return loads(data) if value.is_json else data.decode("utf-8", "replace")
+
+    def _shown(self, value: StoredValue, characters: int) -> JSON:
+        """JSON with its texts whole, unless it is very large; of text the beginning."""
+        if value.is_json and value.size <= SHOWN_JSON_BYTES:
+            return self._content(value)
+        return self._beginning(value, characters)
 
     def _beginning(self, value: StoredValue, characters: int) -> str:
         read = b""

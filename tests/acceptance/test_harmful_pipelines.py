@@ -85,7 +85,7 @@ FUNCTIONS = (
     *("sleeps", "computes", "holds_the_lock", "exits_in_a_task", "stops_the_loop", "exits"),
     *("crashes", "returns_much", "emits_much", "forks", "leaves_things", "eats"),
 )
-COMPLETE = {"stops_the_loop", "emits_much", "forks", "leaves_things"}
+COMPLETE = {"stops_the_loop", "returns_much", "emits_much", "forks", "leaves_things"}
 ENDED = ("completed", "failed", "cancelled")
 
 
