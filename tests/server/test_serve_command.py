@@ -8,7 +8,7 @@ import pytest
 from deadlines import eventually
 from doors import GraphQLDoor
 from runcast.server.settings import Settings
-from server_process import PIPELINES, ServerProcess, runcast, serving
+from server_process import PIPELINES, ServerProcess, runcast
 
 RETENTION = "{ server { retentionSeconds } }"
 
@@ -111,19 +111,6 @@ def test_port_in_use(server: ServerProcess, tmp_path: Path) -> None:
     assert f"127.0.0.1:{port}" in line
     assert "in use" in line
     assert refusal.stdout == ""
-
-
-def test_one_server_to_a_data_folder(tmp_path: Path) -> None:
-    """A second one would take what runs in the first for left over: it does not start."""
-    flags = ("serve", "--port", "0", "--data", str(tmp_path / "server-0" / "data"))
-    with serving(tmp_path / "server-0"):
-        refusal = runcast(*flags)
-    assert refusal.returncode == 1
-    [line] = refusal.stderr.splitlines()
-    assert line.startswith("runcast: another runcast uses") and "--data" in line
-    assert refusal.stdout == ""
-    with serving(tmp_path / "server-0") as server:
-        assert server.client.get("/readyz").status_code == 200
 
 
 def test_insecure(serve: Callable[..., ServerProcess]) -> None:
