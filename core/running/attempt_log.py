@@ -1,15 +1,17 @@
 """From what an attempt says to its log in a file and a bounded number of live events."""
 
 import asyncio
-import codecs
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
 from ..clock import Clock
 from ..execution.log import LogPiece, LogStream
 from ..execution.stored import StoredValue, TooLarge
+from .cancels import in_spite_of_cancels
+from .lines import Lines
 from .stores import LogWriter, Spool
 
 WINDOW_SECONDS = 0.03
@@ -19,7 +21,6 @@ LIVE_PIECES = 64
 """What is told live of a window at most: of a flood its end. All of it is in the log."""
 FULL_CHARACTERS = 1 << 20
 """How much may wait to be stored before whoever writes is made to wait, too."""
-LONG_LINE_CHARACTERS = 65_536
 
 
 class AttemptLog:
@@ -44,7 +45,7 @@ class AttemptLog:
         self._threads = threads
         self._writer: LogWriter | None = None
         self._texts: list[tuple[LogStream, str]] = []
-        self._streams = {stream: _Lines() for stream in (LogStream.STDOUT, LogStream.STDERR)}
+        self._streams = {stream: Lines() for stream in (LogStream.STDOUT, LogStream.STDERR)}
         self._output_length = 0
         self._progress: float | None = None
         self._waiting_characters = 0
@@ -55,9 +56,13 @@ class AttemptLog:
         self._is_full = False
         self._written = asyncio.Event()
         self._closed = asyncio.Event()
-        self._is_too_large = False
-        self.overflowed = asyncio.Event()
-        """Set when the value is larger than it may be."""
+        self._fault: Exception | None = None
+        """Why there is no value."""
+        self._refusal: Exception | None = None
+        """Why a piece was not taken."""
+        self.spoiled = asyncio.Event()
+        """Set as soon as it is known that there is no value, for it is too large, or the disk is
+        full: `value` then says so."""
         self.silent = True
         """The stage has said nothing so far."""
 
@@ -73,7 +78,7 @@ class AttemptLog:
     ) -> None:
         self._closed.set()
         self._written.set()
-        await self._pump
+        await in_spite_of_cancels(self._ended())
 
     async def show_value(self, text: str) -> None:
         """Has the value of a stage that has said nothing stand for what it could have said.
@@ -108,6 +113,7 @@ class AttemptLog:
         if self._spool is not None and stream is LogStream.STDOUT:
             self._spooled.append(data)
         self._add(stream, self._streams[stream].feed(data))
+        self._written.set()
 
     def progress(self, done: float) -> None:
         """Says how far the attempt is, from 0 to 1."""
@@ -121,20 +127,32 @@ class AttemptLog:
     def make_wait(self, pause: Callable[[bool], None]) -> None:
         """`pause(True)` is called when more is written than can be stored, then `pause(False)`."""
         self._pause = pause
+        if self._is_full:
+            pause(True)
 
     async def value(self) -> bytes | StoredValue:
         """All of stdout, once everything was received.
 
         Raises:
             TooLarge: there is more than there may be.
+            OSError: it cannot be stored.
         """
+        # To its end: two threads must never be at one file.
+        return await in_spite_of_cancels(self._finished())
+
+    async def _finished(self) -> bytes | StoredValue:
         assert self._spool is not None
         await self._flush()
-        if self.overflowed.is_set():
-            raise TooLarge(0)
+        if self._fault is not None:
+            raise self._fault
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._spool.finish)
 
     # The pump
+
+    async def _ended(self) -> None:
+        await self._pump
+        if self._refusal is not None:
+            raise self._refusal
 
     async def _pumping(self) -> None:
         while not self._closed.is_set():
@@ -159,14 +177,16 @@ class AttemptLog:
     def _end_lines(self, *, only_old: bool) -> None:
         """A line without an end, such as a prompt or a progress bar, is not waited for longer."""
         for stream, lines in self._streams.items():
-            rest = lines.rest_if_old() if only_old else lines.rest()
-            self._add(stream, rest)
+            self._add(stream, lines.rest_if_old() if only_old else lines.rest())
+            if lines.begun:
+                self._written.set()
 
     def _add(self, stream: LogStream, text: str) -> None:
-        if text:
-            self._texts.append((stream, text))
-            self._waiting_characters += len(text)
-            self._tell_whether_full()
+        if not text:
+            return
+        self._texts.append((stream, text))
+        self._waiting_characters += len(text)
+        self._tell_whether_full()
         self._written.set()
 
     async def _flush(self) -> None:
@@ -177,15 +197,31 @@ class AttemptLog:
             if texts or spooled:
                 store = asyncio.get_running_loop().run_in_executor
                 pieces = await store(self._threads, self._store, texts, spooled, self._clock.now())
-                if self._is_too_large:
-                    self.overflowed.set()
-                for piece, output_offset in pieces:
-                    await self._publish(piece, output_offset, False)
+                await self._tell(pieces)
+                if self._fault is not None:
+                    self.spoiled.set()
             self._waiting_characters -= taken
             self._tell_whether_full()
-            if self._progress is not None:
-                done, self._progress = self._progress, None
+            await self._tell_progress()
+
+    async def _tell_progress(self) -> None:
+        done, self._progress = self._progress, None
+        if done is not None:
+            with self._noting_refusals():
                 await self._report(done)
+
+    async def _tell(self, pieces: list[tuple[LogPiece, int]]) -> None:
+        with self._noting_refusals():
+            for piece, output_offset in pieces:
+                await self._publish(piece, output_offset, False)
+
+    @contextmanager
+    def _noting_refusals(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            # What is said goes to the log all the same.
+            self._refusal = self._refusal or error
 
     def _tell_whether_full(self) -> None:
         is_full = self._waiting_characters > FULL_CHARACTERS
@@ -224,45 +260,13 @@ class AttemptLog:
         return pieces
 
     def _spool_away(self, spooled: list[bytes]) -> None:
-        if self._spool is None or self._is_too_large:
+        if self._spool is None or self._fault is not None:
             return
         try:
             for data in spooled:
                 self._spool.write(data)
-        except TooLarge:
-            self._is_too_large = True
-
-
-class _Lines:
-    """The text of a stream as whole lines, and the beginning of the next one."""
-
-    def __init__(self) -> None:
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self._begun = ""
-        self._is_old = False
-
-    def feed(self, data: bytes) -> str:
-        """The lines that are whole now."""
-        text = self._begun + self._decoder.decode(data)
-        if len(text) > LONG_LINE_CHARACTERS:
-            self._begun = ""
-            return text
-        whole, newline, self._begun = text.rpartition("\n")
-        self._is_old = False
-        return whole + newline
-
-    def rest(self) -> str:
-        """What is left at the end."""
-        text, self._begun = self._begun + self._decoder.decode(b"", final=True), ""
-        return text
-
-    def rest_if_old(self) -> str:
-        """What is left if nothing has come since this was last asked."""
-        if not self._is_old:
-            self._is_old = True
-            return ""
-        text, self._begun = self._begun, ""
-        return text
+        except (TooLarge, OSError) as error:
+            self._fault = error
 
 
 def _joined(texts: list[tuple[LogStream, str]]) -> list[tuple[LogStream, str]]:

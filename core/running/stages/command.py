@@ -6,15 +6,16 @@ import signal
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from ...errors import StageError
 from ...execution.log import LogStream
 from ...execution.stored import StoredValue, TooLarge
 from ...json_value import JSON, dumps
 from ...pipelines.pipeline import CommandStage
+from ..cancels import in_spite_of_cancels
 from . import StageCall, StageResult
-from .process import STDOUT, ChildProcess, in_spite_of_cancels
+from .process import STDOUT, ChildProcess
 
 WORKDIR = "workdir"
 """As `cwd`: the folder for the execution's files."""
@@ -48,28 +49,10 @@ class CommandRunner:
         with await in_spite_of_cancels(asyncio.to_thread(_prepared, call)) as stdin:
             child = await self._start(call, stdin)
         call.log.make_wait(child.make_wait)
-        status = await self._ended_or_too_large(child, call)
-        if call.log.overflowed.is_set():
-            raise call.too_large()
-        if status != 0:
+        status = await child.ended_or_stopped(call.stop, call.log.spoiled)
+        if status != 0 and not call.log.spoiled.is_set():
             raise StageError(_in_words(status, child.stderr), type="ExitStatus")
         return StageResult(await _value(call))
-
-    async def _ended_or_too_large(self, child: ChildProcess, call: StageCall[CommandStage]) -> int:
-        ending = asyncio.ensure_future(child.ended_or_stopped(call.stop))
-        overflow = asyncio.ensure_future(call.log.overflowed.wait())
-        both: list[asyncio.Future[Any]] = [ending, overflow]
-        try:
-            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-            if not ending.done():
-                await in_spite_of_cancels(child.kill())
-            return await ending
-        except asyncio.CancelledError:
-            ending.cancel()
-            await in_spite_of_cancels(_seen(ending))
-            raise
-        finally:
-            overflow.cancel()
 
     async def _start(self, call: StageCall[CommandStage], stdin: IO[bytes]) -> ChildProcess:
         cwd = _folder(call)
@@ -145,12 +128,6 @@ async def _value(call: StageCall[CommandStage]) -> JSON:
     return (
         value if isinstance(value, StoredValue) else value.decode("utf-8", "replace").rstrip("\n")
     )
-
-
-async def _seen(task: "asyncio.Future[Any]") -> None:
-    await asyncio.wait([task])
-    if not task.cancelled():
-        task.exception()
 
 
 def _in_words(status: int, stderr: bytes | bytearray) -> str:

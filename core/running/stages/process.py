@@ -3,14 +3,13 @@
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any, TypeVar, cast
+from typing import IO, cast
 
+from ..cancels import in_spite_of_cancels
 from . import Stop
-
-Outcome = TypeVar("Outcome")
 
 STDOUT, STDERR = 1, 2
 STDERR_BYTES = 4096
@@ -85,13 +84,24 @@ class ChildProcess(asyncio.SubprocessProtocol):
         await self.kill()
         return self._transport.get_returncode() or 0
 
-    async def ended_or_stopped(self, stop: Stop) -> int:
-        """As `ended`; cancelled, it terminates the group before CancelledError leaves."""
+    async def ended_or_stopped(self, stop: Stop, doomed: asyncio.Event) -> int:
+        """As `ended`; the group is killed as soon as `doomed` is set.
+
+        Cancelled, it terminates the group before CancelledError leaves.
+        """
+        killing = asyncio.create_task(self._killed_when(doomed))
         try:
             return await self.ended()
         except asyncio.CancelledError:
             await in_spite_of_cancels(self.terminate(stop))
             raise
+        finally:
+            killing.cancel()
+            await in_spite_of_cancels(_over(killing))
+
+    async def _killed_when(self, doomed: asyncio.Event) -> None:
+        await doomed.wait()
+        await self.kill()
 
     async def terminate(self, stop: Stop) -> None:
         """TERM, then KILL after `stop.grace` seconds or as soon as `stop.force` is set."""
@@ -161,23 +171,8 @@ class ChildProcess(asyncio.SubprocessProtocol):
         self._exited.set()
 
 
-async def in_spite_of_cancels(work: Coroutine[Any, Any, Outcome]) -> Outcome:
-    """What `work` comes to, although this task is cancelled meanwhile.
-
-    The cancel is not lost: it takes effect at the `await` that follows.
-    """
-    this = cast("asyncio.Task[object]", asyncio.current_task())
-    task, cancelled = asyncio.ensure_future(work), False
-    while not task.done():
-        try:
-            await asyncio.wait([task])
-        except asyncio.CancelledError:
-            # `asyncio.timeout` counts the cancels: each of them may be counted once only.
-            this.uncancel()
-            cancelled = True
-    if cancelled:
-        this.cancel()
-    return task.result()
+async def _over(task: "asyncio.Task[None]") -> None:
+    await asyncio.wait([task])
 
 
 def _processes() -> Iterator[str]:

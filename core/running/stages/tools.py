@@ -131,7 +131,7 @@ class Tools:
             except OSError as error:
                 raise _unusable(f"{argv[0]} cannot be started: {error.strerror}") from None
             call.log.make_wait(child.make_wait)
-            status = await child.ended_or_stopped(call.stop)
+            status = await child.ended_or_stopped(call.stop, call.log.spoiled)
         answer = await self._answer(call)
         if status != 0:
             raise _failed(status, bytes(child.stderr), answer, keys)

@@ -13,8 +13,8 @@ from weakref import WeakValueDictionary
 from ...errors import StageError
 from ...json_value import JSON
 from ...pipelines.pipeline import PythonStage
+from ..cancels import in_spite_of_cancels
 from ..stages import StageCall
-from ..stages.process import in_spite_of_cancels
 from .function import Function, Module
 from .messages import FileValue, Stale
 from .process import WorkerProcess

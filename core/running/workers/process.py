@@ -15,8 +15,9 @@ from ...execution.log import LogStream
 from ...json_value import JSON
 from ...pipelines.pipeline import PythonStage
 from ..attempt_log import AttemptLog
+from ..cancels import in_spite_of_cancels
 from ..stages import StageCall, Stop
-from ..stages.process import STDOUT, ChildProcess, in_spite_of_cancels
+from ..stages.process import STDOUT, ChildProcess
 from ..worker.frames import Head, Unpacker, packed
 from .function import Function, Module
 from .heartbeat import BEAT_SECONDS, MISSED_BEATS, Heartbeat
