@@ -48,11 +48,16 @@ class ListWriter:
 class BytesSpool:
     """A value in memory."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, fault: OSError | None = None) -> None:
+        self.fault = fault
+        """Raised when something is written, while it is there."""
+        self.discarded = False
         self._limit = limit
         self._written = bytearray()
 
     def write(self, data: bytes) -> None:
+        if self.fault is not None:
+            raise self.fault
         if len(self._written) + len(data) > self._limit:
             raise TooLarge(self._limit)
         self._written += data
@@ -61,6 +66,7 @@ class BytesSpool:
         return bytes(self._written)
 
     def discard(self) -> None:
+        self.discarded = True
         self._written.clear()
 
 
@@ -112,7 +118,8 @@ class HeardLog(AttemptLog):
         """What was said on other streams than stdout."""
         self.progresses: list[float] = []
         self.silent = True
-        self.overflowed = asyncio.Event()
+        self.spoiled = asyncio.Event()
+        self._fault: Exception | None = None
 
     def write(self, stream: LogStream, text: str) -> None:
         self.silent = False
@@ -125,8 +132,9 @@ class HeardLog(AttemptLog):
         if self._value is not None and stream is LogStream.STDOUT:
             try:
                 self._value.write(data)
-            except TooLarge:
-                self.overflowed.set()
+            except (TooLarge, OSError) as error:
+                self._fault = error
+                self.spoiled.set()
         self.write(stream, self._decoders[stream].decode(data))
 
     def progress(self, done: float) -> None:
@@ -140,8 +148,8 @@ class HeardLog(AttemptLog):
 
     async def value(self) -> Any:
         self.write(LogStream.STDOUT, self._decoders[LogStream.STDOUT].decode(b"", final=True))
-        if self.overflowed.is_set():
-            raise TooLarge(self._limit)
+        if self._fault is not None:
+            raise self._fault
         assert self._value is not None
         return self._value.finish()
 

@@ -10,7 +10,9 @@ import pytest
 from memory_stores import HeardLog, MemoryStores
 from runcast.core.errors import StageError
 from runcast.core.pipelines.pipeline import CommandStage, PythonStage
+from runcast.core.running.attempt_log import AttemptLog
 from runcast.core.running.stages import StageCall, StageRunner, Stop
+from runcast.core.running.stores import Stores
 
 STORES = MemoryStores()
 FUNCTIONS = Path(__file__).with_name("stage_functions")
@@ -55,6 +57,8 @@ def _call(
     outputs: Mapping[str, object] | None = None,
     emit: Callable[[str], None] = lambda text: None,
     stop: Stop | None = None,
+    log: AttemptLog | None = None,
+    stores: Stores = STORES,
 ) -> StageCall[Any]:
     return StageCall(
         execution_id=f"exec_{uuid4().hex}",
@@ -64,9 +68,9 @@ def _call(
         pipeline_input="what the execution was started with",
         outputs=outputs or {},
         folder=folder,
-        log=HeardLog(emit),
+        log=log or HeardLog(emit),
         stop=stop or Stop(),
-        stores=STORES,
+        stores=stores,
     )
 
 

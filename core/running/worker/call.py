@@ -11,10 +11,10 @@ from .context import StageContext, arguments
 from .frames import Head
 from .output import CallOutput, Flusher
 from .values import (
-    Outputs,
     OutputTooLarge,
     described,
     encoded_value,
+    outputs_of,
     read_value,
     store_value,
 )
@@ -51,7 +51,7 @@ class Call:
             head["stageId"],
             head["attempt"],
             read_value(given["pipelineInput"]),
-            Outputs(given["outputs"]),
+            outputs_of(given["outputs"]),
             head["workdir"],
             self.output,
             self.stopped,

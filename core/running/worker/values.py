@@ -70,6 +70,13 @@ def read_value(given: Any) -> Any:
     return content.decode("utf-8", "replace").rstrip("\n" if strip else "")
 
 
+def outputs_of(given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The values of earlier stages: a dict, unless one of them is in a file."""
+    if all(len(value) == 1 for value in given.values()):
+        return {stage_id: value for stage_id, (value,) in given.items()}
+    return Outputs(given)
+
+
 class Outputs(Mapping[str, Any]):
     """The values of earlier stages, each read when it is first asked for."""
 

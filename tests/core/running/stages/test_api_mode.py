@@ -180,13 +180,13 @@ async def test_questions_at_the_same_time_open_one_client() -> None:
     assert {getattr(result, "value", result) for result in results} == {"Good morning"}
 
 
-async def test_what_is_kept_of_an_answer_is_bounded() -> None:
-    """maxOutputBytes; all of it is put out, for the executor to count."""
-    text: list[str] = []
+async def test_an_answer_that_is_too_large_fails() -> None:
+    """At maxOutputBytes, for nothing is cut and handed on; another attempt would not help."""
     stage = a_prompt_stage(maxOutputBytes=5)
     async with ModelServer() as server, Models(environ(server)) as models:
-        result = await models.answer(a_prompt_call(stage, text.append), "hello")
-    assert (result.value, "".join(text)) == ("Good ", "Good morning")
+        with pytest.raises(StageError, match="more than 5 bytes") as caught:
+            await models.answer(a_prompt_call(stage), "hello")
+    assert (caught.value.type, caught.value.retryable) == ("OutputTooLarge", False)
 
 
 @pytest.mark.parametrize(

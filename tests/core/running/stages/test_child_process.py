@@ -12,7 +12,12 @@ import pytest
 from event_loops import EVENT_LOOPS
 from patience import until
 from runcast.core.running.stages import Stop
-from runcast.core.running.stages.process import AFTER_KILL_SECONDS, STDERR_BYTES, ChildProcess
+from runcast.core.running.stages.process import (
+    AFTER_KILL_SECONDS,
+    STDERR_BYTES,
+    STDOUT,
+    ChildProcess,
+)
 from stage_attempts import left_of
 
 SUPPORT = Path(__file__).parents[3] / "support"
@@ -33,6 +38,10 @@ class Script:
     def __init__(self) -> None:
         self.id = uuid4().hex
         self.written = bytearray()
+        self.complained = bytearray()
+
+    def receive(self, fd: int, data: bytes) -> None:
+        (self.written if fd == STDOUT else self.complained).extend(data)
 
     async def start(self, script: str) -> ChildProcess:
         return await self.start_program("sh", "-c", script)
@@ -40,7 +49,7 @@ class Script:
     async def start_program(self, *argv: str) -> ChildProcess:
         return await ChildProcess.start(
             argv,
-            self.written.extend,
+            self.receive,
             stdin=subprocess.DEVNULL,
             env={"PATH": "/usr/bin:/bin", "RUNCAST_EXECUTION_ID": self.id},
         )
@@ -70,6 +79,7 @@ async def test_it_ends_with_its_status_and_its_last_words() -> None:
     child = await script.start("echo out; echo err >&2; exit 7")
     assert await child.ended() == 7
     assert (bytes(script.written), bytes(child.stderr)) == (b"out\n", b"err\n")
+    assert script.complained == b"err\n"
 
 
 async def test_a_signal_is_a_negative_status() -> None:
@@ -85,9 +95,11 @@ async def test_closed_pipes_are_not_the_end() -> None:
 
 
 async def test_the_end_of_stderr_is_kept() -> None:
-    """Of 300 kB the last STDERR_BYTES; a child that complains a lot costs nothing."""
-    child = await Script().start("yes complaint | head -c 300000 >&2; echo the end >&2")
+    """Of 300 kB the last STDERR_BYTES, for an error's message; all of it was passed on."""
+    script = Script()
+    child = await script.start("yes complaint | head -c 300000 >&2; echo the end >&2")
     assert await child.ended() == 0
+    assert len(script.complained) == 300_008
     assert len(child.stderr) == STDERR_BYTES
     assert child.stderr.endswith(b"complaint\nthe end\n")
 
@@ -145,6 +157,60 @@ async def test_force_skips_the_rest_of_the_grace_period() -> None:
     stop.force.set()
     assert await timed(lambda: ending) < MANY_SECONDS / 2
     assert not script.running()
+
+
+async def test_a_doomed_child_is_killed_at_once() -> None:
+    """With its whole group, and without a grace period; it has ended as one that was killed."""
+    script, doomed = Script(), asyncio.Event()
+    child = await script.start("trap '' TERM; echo on; sleep 600 & sleep 600")
+    ending = asyncio.create_task(child.ended_or_stopped(Stop(grace=MANY_SECONDS), doomed))
+    await until(lambda: script.written)
+    assert not ending.done()
+    doomed.set()
+    assert await timed(lambda: ending) < MANY_SECONDS / 2
+    assert ending.result() == -9
+    assert not script.running()
+
+
+async def test_a_child_that_is_not_doomed_ends_by_itself() -> None:
+    """Nothing is left that waits for its doom."""
+    child = await Script().start("exit 3")
+    assert await child.ended_or_stopped(Stop(), asyncio.Event()) == 3
+
+
+async def test_who_is_made_to_wait_goes_on_where_it_was() -> None:
+    """Nothing is read meanwhile, and the child waits when its pipe is full; then all of it comes.
+
+    It may end meanwhile: what it has written by then is read all the same.
+    """
+    script = Script()
+    child = await script.start("head -c 30000000 /dev/zero; echo end; echo err >&2")
+    await until(lambda: script.written)
+    child.make_wait(True)
+    ending = asyncio.create_task(child.ended())
+    seen = len(script.written)
+    done, _ = await asyncio.wait([ending], timeout=0.3)
+    assert not done and len(script.written) - seen < 3_000_000
+    child.make_wait(False)
+    assert await ending == 0
+    assert (len(script.written), script.complained) == (30_000_004, b"err\n")
+
+    script = Script()
+    child = await script.start("echo before; sleep 0.1; echo after")
+    await until(lambda: script.written)
+    child.make_wait(True)
+    await until(lambda: child.exited)
+    child.make_wait(False)
+    assert await child.ended() == 0
+    assert script.written == b"before\nafter\n"
+
+
+async def test_making_wait_whoever_has_gone_does_nothing() -> None:
+    """A log may let go of it late."""
+    child = await Script().start("echo hi")
+    await child.ended()
+    for wait in (True, False, False):
+        child.make_wait(wait)
 
 
 async def test_a_zombie_in_the_group_is_not_waited_for(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import psutil
 import pytest
+from memory_stores import HeardLog
 from patience import until
 from prompts import a_prompt_call, a_prompt_stage
 from runcast.core.errors import StageError
@@ -123,14 +124,33 @@ async def test_a_tool_need_not_read_its_question(tools: StandIns) -> None:
     assert result.value == "done"
 
 
-async def test_a_long_answer_is_kept_up_to_its_bound(tools: StandIns) -> None:
-    """300 kB come through; maxOutputBytes cuts what is kept, not what is put out."""
-    tools.put("claude", "cat > /dev/null; head -c 300000 /dev/zero | tr '\\0' x")
+async def test_an_answer_may_be_as_large_as_its_limit(tools: StandIns) -> None:
+    """300 kB come through whole, white space around them not counted as answer."""
+    tools.put("claude", "cat > /dev/null; head -c 300000 /dev/zero | tr '\\0' x; echo")
     assert (await tools.answer()).value == "x" * 300_000
+    stage = a_prompt_stage(maxOutputBytes=300_001)
+    assert (await tools.answer(stage=stage)).value == "x" * 300_000
+
+
+@pytest.mark.parametrize("end", ["", "; trap '' TERM; sleep 600", "; exit 3"])
+async def test_an_answer_over_its_limit_ends_the_tool_at_once(tools: StandIns, end: str) -> None:
+    """Nothing of it is handed on; what was said is put out all the same."""
+    tools.put("claude", f"cat > /dev/null; head -c 1001 /dev/zero | tr '\\0' x{end}")
     texts: list[str] = []
     stage = a_prompt_stage(maxOutputBytes=1000)
-    assert (await tools.answer(stage=stage, emit=texts.append)).value == "x" * 1000
-    assert len("".join(texts)) == 300_000
+    async with asyncio.timeout(30):
+        error = await tools.failure(stage=stage, emit=texts.append, stop=Stop(grace=600))
+    assert (error.type, error.retryable) == ("OutputTooLarge", False)
+    assert "more than 1,000 bytes" in error.message
+    assert "".join(texts) == "x" * 1001
+
+
+async def test_what_a_tool_complains_about_is_heard(tools: StandIns) -> None:
+    """Its stderr is in the log while it works, and no part of the answer."""
+    log = HeardLog()
+    tools.put("claude", "echo thinking >&2; cat > /dev/null; echo yes; echo done >&2")
+    assert (await tools.answer(log=log)).value == "yes"
+    assert log.stderr == "thinking\ndone\n"
 
 
 @pytest.mark.parametrize(

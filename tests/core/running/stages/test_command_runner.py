@@ -3,6 +3,8 @@
 import asyncio
 import os
 import resource
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -10,7 +12,9 @@ import psutil
 import pytest
 from event_loops import EVENT_LOOPS
 from loop_lag import LoopLag
+from memory_stores import BytesSpool, HeardLog, MemoryStores
 from patience import until
+from runcast.core.execution.log import LogStream
 from runcast.core.running.stages import Stop
 from runcast.core.running.stages.command import CommandRunner
 from stage_attempts import Emitted, command_call, failure, left_of, shell_call
@@ -91,40 +95,82 @@ async def test_bytes_that_are_no_text_are_replaced(runner: CommandRunner, bytes_
     assert result.value == emitted.text == "a\ufffd" + bytes_[5:]
 
 
-async def test_the_value_is_cut_between_two_characters(runner: CommandRunner) -> None:
-    """Of ten é, of two bytes each, five bytes hold two; the child can write on to its end."""
+@pytest.mark.parametrize("text", ["é" * 10, "x" * 20, "x" * 19 + r"\n"])
+async def test_a_value_may_be_as_large_as_its_limit(runner: CommandRunner, text: str) -> None:
+    """To the byte, the newline at its end included; nothing is cut."""
+    call = command_call("printf", text, max_output_bytes=20)
+    assert (await runner.run(call)).value == text.removesuffix(r"\n")
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        *("printf '%021d' 0", "printf 'éééééééééé!'", "printf '%020d\\n' 0"),
+        *("yes", "yes & sleep 600", "yes | head -c 200000000"),
+        *("printf '%021d' 0; exit 3", "printf '%021d' 0; trap '' TERM; sleep 600"),
+    ],
+)
+async def test_a_value_over_its_limit_ends_the_child_at_once(
+    runner: CommandRunner, script: str
+) -> None:
+    """With all that it has started, and without a grace period: there is nothing to hand on."""
     emitted = Emitted()
-    call = command_call("printf", "é" * 10, max_output_bytes=5, emit=emitted)
-    assert (await runner.run(call)).value == "éé"
-    assert emitted.text == "é" * 10
+    call = shell_call(script, max_output_bytes=20, emit=emitted, stop=Stop(grace=600))
+    async with asyncio.timeout(30):
+        error = await failure(runner, call)
+    assert (error.type, error.retryable) == ("OutputTooLarge", False)
+    assert error.message == (
+        "the value of stage shell has more than 20 bytes: raise maxOutputBytes in the pipeline "
+        "file, or write it to a file in RUNCAST_WORKDIR"
+    )
+    assert len(emitted.text.encode()) > 20, "it is in the log all the same"
+    assert not left_of(call.execution_id)
+
+
+async def test_a_value_that_cannot_be_stored_ends_the_child_at_once(runner: CommandRunner) -> None:
+    """The stage fails with what the disk says, and another attempt may help."""
+    full = OSError(28, "No space left on device")
+    call = shell_call("echo one; sleep 600", stores=FaultyStores(full), stop=Stop(grace=600))
+    async with asyncio.timeout(30):
+        with pytest.raises(OSError, match="No space left on device"):
+            await runner.run(call)
+    assert not left_of(call.execution_id)
 
 
 async def test_a_flood_costs_neither_memory_nor_time(runner: CommandRunner) -> None:
-    """200 MB are read and dropped; the event loop is as quick as ever meanwhile."""
-    written, before = 0, _most_memory()
-
-    def count(text: str) -> None:
-        nonlocal written
-        written += len(text)
-
+    """200 MB on stderr are no value; the event loop is as quick as ever meanwhile."""
+    log, before = CountedLog(), _most_memory()
     async with LoopLag() as lag:
-        call = shell_call("yes | head -c 200000000", max_output_bytes=1000, emit=count)
+        call = shell_call("yes | head -c 200000000 >&2; echo done", log=log)
         result = await runner.run(call)
-    assert result.value == "y\n" * 499 + "y"
-    assert written == 200_000_000
+    assert (result.value, log.counts[LogStream.STDERR]) == ("done", 200_000_000)
     assert lag.typical < 0.1
     assert _most_memory() - before < 50 * MEGABYTE
 
 
 async def test_yes_goes_on_until_it_is_cancelled(runner: CommandRunner) -> None:
     """A flood without an end is stopped like everything else, and the loop stays quick."""
-    call = command_call("yes", max_output_bytes=1000)
+    call = shell_call("exec yes >&2", log=CountedLog())
     async with LoopLag() as lag:
         run = asyncio.create_task(runner.run(call))
         await until(lambda: lag.ticks > 100)
         await _cancelled(run)
     assert lag.typical < 0.1
     assert not left_of(call.execution_id)
+
+
+async def test_both_streams_are_heard_while_the_child_runs(
+    runner: CommandRunner, tmp_path: Path
+) -> None:
+    """Stderr is no part of the value, and need not wait for a failure to be seen."""
+    log = HeardLog()
+    script = "echo warning >&2; while [ ! -e go ]; do sleep 0.02; done; echo value; echo end >&2"
+    run = asyncio.create_task(runner.run(shell_call(script, folder=tmp_path, log=log)))
+    await until(lambda: log.stderr == "warning\n")
+    assert not run.done()
+    (tmp_path / "go").touch()
+    assert (await run).value == "value"
+    assert log.stderr == "warning\nend\n"
 
 
 async def test_an_exit_status_fails_with_the_end_of_stderr(runner: CommandRunner) -> None:
@@ -197,6 +243,50 @@ async def test_the_environment_is_an_allow_list(monkeypatch: pytest.MonkeyPatch)
     assert seen["LC_TIME"] == "C"
     assert seen["RUNCAST_EXECUTION_ID"] == call.execution_id
     assert (seen["RUNCAST_STAGE_ID"], seen["RUNCAST_ATTEMPT"]) == ("shell", "1")
+    assert seen["RUNCAST_PIPELINE_DIR"] == str(call.folder)
+    assert seen["RUNCAST_WORKDIR"] == str(call.workdir)
+
+
+async def test_an_execution_has_a_folder_of_its_own(runner: CommandRunner, tmp_path: Path) -> None:
+    """It is there when the command begins; what is in it is seen by the stages that follow."""
+    first = shell_call('echo one > "$RUNCAST_WORKDIR/data.txt"; pwd -P', folder=tmp_path)
+    assert (await runner.run(first)).value == str(tmp_path), "the command runs where it always did"
+    there = replace(
+        shell_call("pwd -P; cat data.txt", cwd=Path("workdir")), execution_id=first.execution_id
+    )
+    where, text = str((await runner.run(there)).value).splitlines()
+    assert (Path(where), text) == (first.workdir.resolve(), "one")
+    assert list(tmp_path.iterdir()) == []  # noqa: ASYNC240
+
+
+async def test_workdir_is_a_word_and_no_folder_beside_the_file(
+    runner: CommandRunner, tmp_path: Path
+) -> None:
+    """A folder of that name is meant by `./workdir`."""
+    (tmp_path / "workdir").mkdir()
+    call = shell_call("pwd -P", folder=tmp_path, cwd=Path("workdir"))
+    assert Path(str((await runner.run(call)).value)) == call.workdir.resolve()
+
+
+async def test_two_executions_do_not_meet(runner: CommandRunner, tmp_path: Path) -> None:
+    """Although each of them writes data.txt, and goes on when the other one has written it, too."""
+    script = """
+        echo "$RUNCAST_EXECUTION_ID" > "$RUNCAST_WORKDIR/data.txt"
+        touch "$RUNCAST_EXECUTION_ID"
+        while [ "$(ls | wc -l)" -lt 2 ]; do sleep 0.02; done
+        cat "$RUNCAST_WORKDIR/data.txt"
+    """
+    calls = [shell_call(script, folder=tmp_path) for _ in range(2)]
+    results = await asyncio.gather(*(runner.run(call) for call in calls))
+    assert [result.value for result in results] == [call.execution_id for call in calls]
+
+
+async def test_a_stage_cannot_pretend_to_be_another(runner: CommandRunner) -> None:
+    """What says who it is, and where, is not the pipeline file's business."""
+    names = ("EXECUTION_ID", "STAGE_ID", "ATTEMPT", "WORKDIR", "PIPELINE_DIR")
+    env = tuple(f"RUNCAST_{name}=forged" for name in names)
+    result = await runner.run(shell_call("env", env=env))
+    assert "forged" not in str(result.value)
 
 
 async def test_a_stage_that_leaves_something_behind_ends_soon(runner: CommandRunner) -> None:
@@ -244,6 +334,28 @@ async def _cancelled(run: "asyncio.Task[object]") -> None:
     run.cancel()
     with pytest.raises(asyncio.CancelledError):
         await run
+
+
+class CountedLog(HeardLog):
+    """How many characters each stream has said, and nothing else of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.counts = Counter[LogStream]()
+
+    def write(self, stream: LogStream, text: str) -> None:
+        self.counts[stream] += len(text)
+
+
+class FaultyStores(MemoryStores):
+    """Takes no value."""
+
+    def __init__(self, fault: OSError) -> None:
+        super().__init__()
+        self._fault = fault
+
+    def spool(self, execution_id: str, stage_id: str, attempt: int, limit: int) -> BytesSpool:
+        return BytesSpool(limit, self._fault)
 
 
 def _most_memory() -> int:

@@ -15,13 +15,13 @@ VARIABLES = [
 ]
 
 
-def test_the_template_is_rendered_for_the_call() -> None:
+async def test_the_template_is_rendered_for_the_call() -> None:
     """From the input, earlier stages, and what the stage is given."""
     template = "{{prompt}} / {{score}} / {{given}} / {{analyze.tips.0}}"
     stage = a_prompt_stage(prompt={"template": template, "variables": VARIABLES})
     outputs = {"analyze": {"score": 7, "tips": ["brief"]}}
     call = a_prompt_call(stage, pipeline_input="in", input="the stage before", outputs=outputs)
-    assert rendered(call) == "in / 7 / the stage before / brief"
+    assert await rendered(call) == "in / 7 / the stage before / brief"
 
 
 async def test_a_template_that_cannot_be_rendered_asks_nobody() -> None:
