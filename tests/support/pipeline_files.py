@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 from runcast.core.pipelines.library import PipelineLibrary
+from server_process import reads_pipelines
 
 STAGE = "  - {{id: s{number}, name: Stage, command: [cat], timeoutMs: 5000}}\n"
 BIG_STAGES = 2100
@@ -29,17 +30,15 @@ def ids(library: PipelineLibrary) -> list[str]:
     return [pipeline.id for pipeline in library.all()]
 
 
+def messages(library: PipelineLibrary) -> list[str]:
+    """What is wrong, without the folder."""
+    return [str(problem).removeprefix(f"{problem.path.parent}/") for problem in library.problems()]
+
+
 def reading_processes(parent: psutil.Process | None = None) -> list[psutil.Process]:
     """The processes that read files for the parent; this process, if none is given."""
     children = (parent or psutil.Process()).children(recursive=True)
-    return [child for child in children if _reads(child)]
-
-
-def _reads(process: psutil.Process) -> bool:
-    try:
-        return any("pipelines.reading" in word for word in process.cmdline())
-    except (psutil.NoSuchProcess, psutil.ZombieProcess):
-        return False
+    return [child for child in children if reads_pipelines(child)]
 
 
 @contextmanager

@@ -92,8 +92,12 @@ class ServerProcess:
         return any(one.raddr and one.raddr.port == port for one in self.process.net_connections())
 
     def children(self) -> list[psutil.Process]:
-        """Every process that it has started, and those that these have started."""
-        return list(self.process.children(recursive=True))
+        """Every process that it has started, and those that these have started.
+
+        Without those that read pipeline files: they come and go on their own.
+        """
+        every = self.process.children(recursive=True)
+        return [child for child in every if not reads_pipelines(child)]
 
     def end(self, *, soon: bool = False) -> None:
         """Ends the server and whatever it may have left; `soon` if nobody looks at its data."""
@@ -153,6 +157,14 @@ def serving(
 def all_gone(processes: Sequence[psutil.Process]) -> bool:
     """Whether none of them runs any more; a zombie that nobody has reaped does not run."""
     return not any(_runs(process) for process in processes)
+
+
+def reads_pipelines(process: psutil.Process) -> bool:
+    """Whether a server has started the process to read pipeline files."""
+    try:
+        return any("pipelines.reading" in word for word in process.cmdline())
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        return False
 
 
 def _runs(process: psutil.Process) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from patience import turns, until
 from pipeline_files import ids, put
-from runcast.core.pipelines import checks, folder_state, loader
+from runcast.core.pipelines import checks, folder_state, library as library_module, loader
 from runcast.core.pipelines.library import PipelineLibrary, Problem
 from runcast.core.pipelines.pipeline import Pipeline
 from virtual_clock import VirtualClock
@@ -48,7 +48,7 @@ def check(anyio_backend: str) -> Check:
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+def soon_long(monkeypatch: pytest.MonkeyPatch) -> None:
     """A check is soon found to take long."""
     monkeypatch.setattr(checks, "PATIENCE_SECONDS", 0.2)
     monkeypatch.setattr(loader, "PATIENCE_SECONDS", 0.2)
@@ -177,7 +177,7 @@ async def test_a_renamed_file_is_there_while_it_is_checked(
         assert library.get("same").path.name == "b.yaml"
 
 
-@pytest.mark.usefixtures("impatient")
+@pytest.mark.usefixtures("soon_long")
 async def test_a_check_that_takes_long_is_not_waited_for(
     tmp_path: Path, check: Check, clock: VirtualClock
 ) -> None:
@@ -199,7 +199,7 @@ async def test_a_check_that_takes_long_is_not_waited_for(
     await library.__aexit__(None, None, None)
 
 
-@pytest.mark.usefixtures("impatient")
+@pytest.mark.usefixtures("soon_long")
 async def test_a_second_check_that_takes_long_lets_nothing_in(
     tmp_path: Path, check: Check, clock: VirtualClock
 ) -> None:
@@ -240,7 +240,7 @@ async def test_a_check_begins_again_when_a_module_changes(
         assert ids(library) == ["a"]
 
 
-@pytest.mark.usefixtures("impatient")
+@pytest.mark.usefixtures("soon_long")
 async def test_several_are_checked_at_a_time(
     tmp_path: Path, check: Check, clock: VirtualClock
 ) -> None:
@@ -256,7 +256,7 @@ async def test_several_are_checked_at_a_time(
         assert (check.most, len(check.asked)) == (4, 9)
 
 
-@pytest.mark.usefixtures("impatient")
+@pytest.mark.usefixtures("soon_long")
 @pytest.mark.parametrize("change", ["changed", "broken", "gone"])
 async def test_a_check_of_what_was_is_given_up(
     tmp_path: Path, check: Check, clock: VirtualClock, change: str
@@ -294,12 +294,13 @@ async def test_a_check_that_goes_wrong_leaves_nothing_out(
     assert (record.levelno, record.exc_info[0]) == (logging.ERROR, ZeroDivisionError)
 
 
-@pytest.mark.usefixtures("impatient")
+@pytest.mark.usefixtures("soon_long")
 async def test_a_check_that_does_not_end_holds_up_nobody(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: VirtualClock
 ) -> None:
     """Not even one that swallows its cancel: the library closes all the same."""
     monkeypatch.setattr(checks, "END_SECONDS", 0.1)
+    monkeypatch.setattr(library_module, "START_SECONDS", 0.1)
     put(tmp_path, "a.yaml", "a")
     let_go = asyncio.Event()
 
