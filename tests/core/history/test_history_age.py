@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from runcast.core.clock import SystemClock
 from runcast.core.execution.events import Began, CancelRequested, StageStarted
+from runcast.core.execution.filter import EVERYTHING
 from runcast.core.execution.model import Status
 from runcast.core.execution.transition import applied
 from runcast.core.history.file import HistoryFile
@@ -40,7 +41,7 @@ class Process:
     @property
     def names(self) -> set[str]:
         """What is left."""
-        found, _ = self.file.reader.ended({}, 0, 2000)
+        found, _ = self.file.reader.ended({}, EVERYTHING, 0, 2000)
         return {execution.id for execution in found}
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from executions_at_random import EXECUTIONS
 from hypothesis import HealthCheck, given, settings, strategies as st
+from runcast.core.execution.filter import EVERYTHING
 from runcast.core.execution.model import Execution, Status
 from runcast.core.history.file import HistoryFile
 from samples import an_execution
@@ -44,7 +45,7 @@ def test_a_record_that_cannot_be_read_hides_no_other(tmp_path: Path) -> None:
     with file._transaction() as connection:
         connection.exec_driver_sql("UPDATE records SET content = x'00'")
     assert not file.settle(())
-    found, total = file.reader.ended({}, 0, 10)
+    found, total = file.reader.ended({}, EVERYTHING, 0, 10)
     file.close()
     assert total == 3
     assert {one.id: one.status for one in found} == {
@@ -65,7 +66,7 @@ def test_the_file_does_not_grow_with_what_has_gone(tmp_path: Path) -> None:
             pass
         file.close()
         sizes.append(file.path.stat().st_size)
-    assert file.reader.ended({}, 0, 0) == ([], 300)
+    assert file.reader.ended({}, EVERYTHING, 0, 0) == ([], 300)
     file.close()
     assert sizes[-1] < 1.5 * sizes[3]
 

@@ -75,7 +75,7 @@ async def test_everything_is_there(old: Path) -> None:
     for one in (RUNNING, QUEUED):
         assert executions[one].end_reason is EndReason.SERVER_RESTART
         assert executions[one].ended_at == EPOCH_MS
-    assert executions[RUNNING].stages[0].output.text() == "so far"
+    assert executions[RUNNING].stages[0].log.head == "so far"
     assert executions[WAITED].output == {"n": 2**70}
     assert executions[FAILED].input == "half \ud800 and \0"
     assert executions[FAILED].labels == (("team", "ä\ud800"), ("nul", "\0"))
@@ -134,10 +134,10 @@ def test_it_grows_old_from_where_it_was(old: Path) -> None:
     clock.advance(365 * 86_400)
     file = HistoryFile(old, clock)
     assert not file.prune(100, 3600)
-    assert file.reader.ended({}, 0, 0)[1] == len(ENDED)
+    assert file.reader.ended({}, EVERYTHING, 0, 0)[1] == len(ENDED)
     clock.advance(3601)
     assert not file.prune(100, 3600)
-    assert file.reader.ended({}, 0, 0)[1] == 0
+    assert file.reader.ended({}, EVERYTHING, 0, 0)[1] == 0
     file.close()
 
 
@@ -155,7 +155,7 @@ def test_what_breaks_off_is_begun_again(old: Path, monkeypatch: pytest.MonkeyPat
     assert schema(old) == before
     with closing(HistoryFile(old, VirtualClock())) as file:
         file.write([])
-        assert file.reader.ended({}, 0, 0)[1] == len(ENDED)
+        assert file.reader.ended({}, EVERYTHING, 0, 0)[1] == len(ENDED)
 
 
 def test_an_empty_one_is_taken_over_too(tmp_path: Path) -> None:
@@ -166,4 +166,4 @@ def test_an_empty_one_is_taken_over_too(tmp_path: Path) -> None:
         connection.executescript("DELETE FROM executions; DELETE FROM records")
     with closing(HistoryFile(path, VirtualClock())) as file:
         assert not file.prune(100, 3600)
-        assert file.reader.ended({}, 0, 0)[1] == 0
+        assert file.reader.ended({}, EVERYTHING, 0, 0)[1] == 0
