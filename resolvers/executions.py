@@ -134,6 +134,7 @@ async def start_execution(
         labels=labels,
         timeout_ms=timeout_ms,
         execution_mode=checked_mode(ctx, execution_mode, cli_tool),
+        mode_is_default=execution_mode is None,
         cli_tool=cli_tool,
         idempotency_key=idempotency_key,
     )
@@ -141,16 +142,22 @@ async def start_execution(
 
 
 async def retry_execution(
-    ctx: Context, execution_id: str, from_stage: str | None = None
+    ctx: Context,
+    execution_id: str,
+    from_stage: str | None = None,
+    idempotency_key: str | None = None,
 ) -> Started:
     """A new execution of the same pipeline, as it is defined now, with the same input.
 
+    With an idempotency key, it is the one that the same retry has started before, if there is one.
+
     Raises:
         NotFound: no such execution, its pipeline is gone, or it has no such stage.
-        Conflict, CapacityReached, Unavailable: nothing was started.
+        InvalidInput, Conflict, CapacityReached, Unavailable: nothing was started.
     """
     old = await get_execution(ctx, execution_id)
-    return await ctx.manager.retry(old, ctx.pipelines.get(old.pipeline_id), from_stage)
+    pipeline = ctx.pipelines.get(old.pipeline_id)
+    return await ctx.manager.retry(old, pipeline, from_stage, idempotency_key)
 
 
 async def cancel_execution(

@@ -11,8 +11,17 @@ from ..resolvers import executions as resolvers, history
 from ..resolvers.context import Context
 from ..resolvers.logs import shown
 from .answers import answer
-from .shapes import STATUS_WORDS, detail, historic_detail, history_record, list_item
+from .body import json_object, text
+from .shapes import (
+    STATUS_WORDS,
+    detail,
+    historic_detail,
+    history_record,
+    list_item,
+    started_answer,
+)
 
+NO_OBJECT = "The body must be a JSON object"
 WORDS = ("running", "completed", "failed", "cancelled")
 
 
@@ -64,6 +73,15 @@ async def cancel_execution(ctx: Context, request: Request) -> Response:
     """Section 1.4: true exactly once, false for everything that cannot be cancelled."""
     cancelled = await resolvers.cancel_execution(ctx, request.path_params["id"])
     return answer({"cancelled": cancelled.accepted})
+
+
+async def retry_execution(ctx: Context, request: Request) -> Response:
+    """As the mutation of that name; the body is optional, and so is all that is in it."""
+    body = await json_object(request, NO_OBJECT) if await request.body() else {}
+    started = await resolvers.retry_execution(
+        ctx, request.path_params["id"], text(body, "fromStage"), text(body, "idempotencyKey")
+    )
+    return answer(started_answer(started))
 
 
 async def only_post(request: Request) -> Response:

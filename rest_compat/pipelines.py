@@ -2,12 +2,9 @@
 
 from typing import Any
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ..core.errors import InvalidInput
-from ..core.json_value import CLIENT_DIGITS, loads
 from ..core.live.request import INPUT_REQUIRED
 from ..core.pipelines.pipeline import CommandStage, Pipeline, PythonStage, StageDefinition
 from ..core.text import printable
@@ -15,6 +12,8 @@ from ..resolvers import pipelines as resolvers
 from ..resolvers.context import Context
 from ..resolvers.executions import start_execution
 from .answers import answer
+from .body import json_object, text
+from .shapes import started_answer
 
 
 async def list_pipelines(ctx: Context, request: Request) -> Response:
@@ -28,22 +27,16 @@ async def show_pipeline(ctx: Context, request: Request) -> Response:
 async def run_pipeline(ctx: Context, request: Request) -> Response:
     """Section 2.3: the pipeline is looked for before the body is read."""
     pipeline = resolvers.get_pipeline(ctx, request.path_params["id"])
-    body = await _json_object(request)
+    body = await json_object(request, INPUT_REQUIRED)
     started = await start_execution(
         ctx,
         pipeline.id,
         body.get("input"),
-        execution_mode=_text(body, "executionMode"),
-        cli_tool=_text(body, "cliTool"),
+        execution_mode=text(body, "executionMode"),
+        cli_tool=text(body, "cliTool"),
+        idempotency_key=text(body, "idempotencyKey"),
     )
-    return answer(
-        {
-            "executionId": started.execution.id,
-            "pipelineId": started.execution.pipeline_id,
-            "status": "started",
-            "executionMode": started.execution.options.execution_mode,
-        }
-    )
+    return answer(started_answer(started))
 
 
 def _list_item(pipeline: Pipeline) -> dict[str, object]:
@@ -90,23 +83,3 @@ def _stand_ins(stage: StageDefinition) -> dict[str, Any]:
     shown["prompt"] = {"template": runs, "variables": []}
     shown["output"] = {"format": "text"}
     return shown
-
-
-async def _json_object(request: Request) -> dict[str, object]:
-    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if content_type != "application/json":
-        raise HTTPException(415, "The body must be application/json")
-    try:
-        body = loads(await request.body(), CLIENT_DIGITS)
-    except ValueError as error:
-        raise InvalidInput(f"The body is not JSON: {error}") from None
-    if not isinstance(body, dict):
-        raise InvalidInput(INPUT_REQUIRED)
-    return body
-
-
-def _text(body: dict[str, object], key: str) -> str | None:
-    value = body.get(key)
-    if value is None or isinstance(value, str):
-        return value
-    raise InvalidInput(f"{key} must be a string")

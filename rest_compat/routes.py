@@ -17,6 +17,7 @@ from .executions import (
     list_history,
     list_running,
     only_post,
+    retry_execution,
     show_execution,
 )
 from .outputs import list_outputs, show_output
@@ -44,6 +45,8 @@ def routes(ctx: Context, outputs: Outputs, tools: CliTools) -> list[Route]:
         get("/executions/{id}/stages/{stage}/value", show_value),
         post("/executions/{id}/cancel", cancel_execution),
         Route("/executions/{id}/cancel", only_post, methods=["GET"]),
+        post("/executions/{id}/retry", retry_execution),
+        Route("/executions/{id}/retry", only_post, methods=["GET"]),
         get("/pipelines", list_pipelines),
         get("/pipelines/{id}", show_pipeline),
         post("/pipelines/{id}/run", run_pipeline),

@@ -6,6 +6,7 @@ Sections 1.1 to 1.3 of the REST contract. A key without a value is left out, nev
 from dataclasses import asdict
 
 from ..core.execution.model import Execution, StageRun, StageStatus, Status
+from ..core.live.manager import Started
 from ..core.results.final_output import final_output
 from ..core.results.result import (
     cut,
@@ -56,6 +57,18 @@ def list_item(execution: Execution) -> dict[str, object]:
         "totalStages": execution.total_stages,
         "inputPreview": execution.input_preview,
     }
+
+
+def started_answer(started: Started) -> dict[str, object]:
+    """Section 2.3; `existing` only where an earlier request with the same key started it."""
+    execution = started.execution
+    shown: dict[str, object] = {
+        "executionId": execution.id,
+        "pipelineId": execution.pipeline_id,
+        "status": "started",
+        "executionMode": execution.options.execution_mode,
+    }
+    return shown | {"existing": True} if started.existing else shown
 
 
 def detail(execution: Execution, now: int) -> dict[str, object]:

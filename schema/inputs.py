@@ -86,7 +86,8 @@ class StartOptions:
     )
     idempotency_key: str | None = strawberry.field(
         default=UNSET,
-        description="A second start with this key and the same arguments returns the first one.",
+        description="A second start with this key and the same arguments returns the first one, "
+        "for as long as the history has it; with other arguments it is a CONFLICT.",
     )
     timeout_ms: int | None = strawberry.field(
         default=UNSET,

@@ -160,7 +160,14 @@ class Mutation:
         from_stage: Annotated[
             ID | None, argument(description="The first stage to run again.")
         ] = UNSET,
+        idempotency_key: Annotated[
+            str | None,
+            argument(
+                description="A second retry with the same key and the same arguments returns the "
+                "execution of the first one."
+            ),
+        ] = UNSET,
     ) -> StartExecutionPayload:
         return await StartExecutionPayload.result_of(
-            retry_execution(info.context.ctx, id, given(from_stage))
+            retry_execution(info.context.ctx, id, given(from_stage), given(idempotency_key))
         )

@@ -85,6 +85,7 @@ def create_app(settings: Settings) -> Starlette:
         followers=(history, writer, files),
         memory=settings.memory << 20,
         files=files,
+        past=history,
     )
     pipelines = PipelineLibrary(settings.pipelines_folder, clock, partial(missing_functions, pool))
     ctx = Context(

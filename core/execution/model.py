@@ -119,6 +119,14 @@ class Cancellation:
 
 
 @dataclass(frozen=True, slots=True)
+class StartKey:
+    """The idempotency key of a start, and the digest of what was asked for with it."""
+
+    key: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class RunOptions:
     """What a caller may set for one execution."""
 
@@ -225,6 +233,7 @@ class Execution:
     error: Failure | None = None
     cancellation: Cancellation | None = None
     retry_of: str | None = None
+    start_key: StartKey | None = None
     return_stage: str | None = None
     """Of an early exit: the stage whose result counts as that of the execution."""
     sequence: int = 1

@@ -15,6 +15,7 @@ from .model import (
     StageAttempt,
     StageRun,
     StageStatus,
+    StartKey,
     Status,
     Usage,
 )
@@ -133,6 +134,7 @@ PARTS: Mapping[type, Mapping[str, Callable[[Any], object]]] = {
         "options": _of(RunOptions),
         "error": _of(Failure),
         "cancellation": _of(Cancellation),
+        "start_key": _of(StartKey),
     },
     StageRun: {
         "status": StageStatus,

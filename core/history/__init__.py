@@ -98,6 +98,13 @@ class History:
         waiting = self._writer.backlog.waiting.get(execution_id)
         return waiting or await self._read(self._reader.get, execution_id)
 
+    async def started_by(self, key: str) -> Execution | None:
+        """The execution that was started with this idempotency key; None if there is none."""
+        for waiting in self._writer.backlog.waiting.values():
+            if waiting.start_key is not None and waiting.start_key.key == key:
+                return waiting
+        return await self._read(self._reader.started_by, key)
+
     async def merged_page(
         self,
         live: Sequence[Execution],

@@ -8,14 +8,17 @@ from typing import Any, TypeAlias
 from sqlalchemy import ColumnElement, Connection, Engine, Row, func, select
 
 from ..execution.filter import ExecutionFilter
-from ..execution.model import Execution, Status
+from ..execution.model import Execution, StartKey, Status
 from ..execution.page import Order, Page, PageRequest, paginate
 from ..execution.record import load
 from .table import COLUMNS, LARGEST, RECORDS, around, conditions, listed
 
 InMemory: TypeAlias = Mapping[str, Execution]
 
-SUMMARY = ("id", "pipeline_id", "pipeline_name", "status", "started_at", "ended_at", "duration")
+SUMMARY = (
+    *("id", "pipeline_id", "pipeline_name", "status", "started_at", "ended_at", "duration"),
+    *("start_key", "start_digest"),
+)
 ROW = select(*(COLUMNS[name] for name in SUMMARY))
 
 
@@ -46,6 +49,13 @@ class HistoryReader:
         with self._engine.begin() as connection:
             rows = connection.execute(ROW.where(COLUMNS.id == execution_id)).all()
             return next(iter(executions_of(connection, rows)), None)
+
+    def started_by(self, key: str) -> Execution | None:
+        """The stored state of the execution that was started with this idempotency key."""
+        newest = COLUMNS.started_at.desc(), COLUMNS.id.desc()
+        with self._engine.begin() as connection:
+            found = ROW.where(COLUMNS.start_key == key).order_by(*newest).limit(1)
+            return next(iter(executions_of(connection, connection.execute(found).all())), None)
 
     def page(
         self,
@@ -126,6 +136,7 @@ def _execution(row: Row[Any], content: bytes) -> Execution:
             status=Status(row.status),
             began_at=None if row.duration is None else row.ended_at - row.duration,
             ended_at=row.ended_at,
+            start_key=None if row.start_key is None else StartKey(row.start_key, row.start_digest),
         )
 
 

@@ -71,11 +71,14 @@ EXECUTIONS = Table(
     Column("duration", Number),
     # The end in the history's own time, by which it forgets: see age.py.
     Column("kept_since", Number),
+    Column("start_key", Words),
+    Column("start_digest", String),
     Column("labels", LargeBinary, nullable=False),
     Column("said", LargeBinary, nullable=False),
     Index("executions_by_start", "started_at", "id"),
     Index("executions_by_end", "ended_at", "id"),
     Index("executions_by_age", "kept_since", "ended_at", "id"),
+    Index("executions_by_key", "start_key"),
     Index("executions_by_duration", "duration", "id"),
     Index("executions_by_name", "pipeline_name", "id"),
     Index("executions_by_status", "status", "ended_at", "id"),
@@ -103,7 +106,7 @@ ORDER_COLUMNS = {
 
 def row_of(execution: Execution) -> dict[str, object]:
     """What an execution is found by."""
-    ended = execution.ended_at
+    ended, key = execution.ended_at, execution.start_key
     lasted = None if ended is None else execution.duration_ms(ended)
     said = (execution.id, execution.pipeline_name, execution.input_preview)
     return {
@@ -115,6 +118,8 @@ def row_of(execution: Execution) -> dict[str, object]:
         "ended_at": ended,
         "duration": lasted,
         "kept_since": None,
+        "start_key": None if key is None else key.key,
+        "start_digest": None if key is None else key.digest,
         "labels": b"".join(_label(*label) for label in execution.labels),
         "said": b"\xff".join(utf8(words.casefold()) for words in said),
     }

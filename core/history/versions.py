@@ -30,7 +30,8 @@ def bring_up_to_date(connection: Connection, now: int) -> None:
     TABLES.create_all(connection)
     if version == 1:
         logger.info("the history is of version 1 and becomes one of version 2")
-        connection.exec_driver_sql("ALTER TABLE executions ADD COLUMN kept_since BIGINT")
+        for column in ("kept_since BIGINT", "start_key BLOB", "start_digest VARCHAR"):
+            connection.exec_driver_sql(f"ALTER TABLE executions ADD COLUMN {column}")
         _fill(connection, now)
         for index in EXECUTIONS.indexes:
             index.create(connection, checkfirst=True)

@@ -1,54 +1,82 @@
-"""Which execution an idempotency key stands for."""
+"""Which execution an idempotency key belongs to."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Protocol
+from weakref import WeakValueDictionary
 
 from ..errors import Conflict
+from ..execution.model import Execution
 from .request import StartRequest
+from .store import Store
+
+
+class Past(Protocol):
+    """The executions that are no longer live."""
+
+    async def started_by(self, key: str) -> Execution | None:
+        """The execution that was started with this idempotency key.
+
+        Raises:
+            Unavailable: whether there is one cannot be found out now.
+        """
+        ...
 
 
 class IdempotencyKeys:
-    """A key belongs to one request and one execution, for as long as the execution is live."""
+    """A key belongs to one request and one execution, for as long as that is live or in the past.
 
-    def __init__(self) -> None:
-        self._claims: dict[str, tuple[str, str]] = {}
-        self._keys: dict[str, str] = {}
+    Without a `past`, it is free again when the execution is no longer live.
+    """
+
+    def __init__(self, store: Store, past: Past | None = None) -> None:
+        self._store = store
+        self._past = past
+        self._live: dict[str, str] = {}
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        """Those that are taken or waited for."""
 
     def __len__(self) -> int:
-        return len(self._claims)
+        return len(self._live)
 
-    def get(self, request: StartRequest) -> str | None:
+    @asynccontextmanager
+    async def turn(self, key: str | None) -> AsyncIterator[None]:
+        """Starts with one key take turns, so that each finds what the one before has started."""
+        if key is None:
+            yield
+            return
+        lock = self._turns.setdefault(key, asyncio.Lock())
+        async with lock:
+            yield
+
+    async def find(self, request: StartRequest) -> Execution | None:
         """The execution that the same request with the same key has started.
 
         Raises:
             Conflict: the key belongs to another request.
+            Unavailable: whether the key belongs to one cannot be found out now.
         """
-        if request.idempotency_key is None or request.idempotency_key not in self._claims:
+        key = request.start_key
+        if key is None:
             return None
-        digest, execution_id = self._claims[request.idempotency_key]
-        if digest != request.digest():
+        found = self._store.get(self._live.get(key.key, ""))
+        if found is None and self._past is not None:
+            found = await self._past.started_by(key.key)
+        if found is not None and found.start_key != key:
             raise Conflict(
-                f"the idempotency key belongs to {execution_id}, which was started with other "
+                f"the idempotency key belongs to {found.id}, which was started with other "
                 "arguments",
-                path=["options", "idempotencyKey"],
+                path=request.key_path,
             )
-        return execution_id
+        return found
 
-    @contextmanager
-    def claim(self, request: StartRequest, execution_id: str) -> Iterator[None]:
-        """The key stands for the execution, unless the block, which starts it, fails."""
-        key = request.idempotency_key
-        if key is not None:
-            self._claims[key] = (request.digest(), execution_id)
-            self._keys[execution_id] = key
-        try:
-            yield
-        except BaseException:
-            self.forget(execution_id)
-            raise
+    def note(self, execution: Execution) -> None:
+        """The execution is live, and its key belongs to it."""
+        if execution.start_key is not None:
+            self._live[execution.start_key.key] = execution.id
 
-    def forget(self, execution_id: str) -> None:
-        """The execution has left; its key is free again."""
-        key = self._keys.pop(execution_id, None)
-        if key is not None:
-            del self._claims[key]
+    def forget(self, execution: Execution) -> None:
+        """The execution is no longer live."""
+        if execution.start_key is not None:
+            self._live.pop(execution.start_key.key, None)

@@ -28,6 +28,7 @@ def launched(
         labels=request.labels,
         options=request.options,
         retry_of=request.retry_of,
+        start_key=request.start_key,
     )
 
 

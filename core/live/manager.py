@@ -13,17 +13,17 @@ from ..execution.change import Change
 from ..execution.cursor import Cursor
 from ..execution.events import ChangeKind, Event
 from ..execution.filter import EVERYTHING, ExecutionFilter
-from ..execution.model import Execution, StageRun, Status
+from ..execution.model import Execution, Status
 from ..execution.transition import applied
 from ..pipelines.pipeline import Pipeline
 from .engine import Engine
 from .feed import Feed
 from .follower import Follower, OwnFiles
 from .hub import WATCHER_LIMIT
-from .idempotency import IdempotencyKeys
+from .idempotency import IdempotencyKeys, Past
 from .launch import launched, pending, random_word, taken_over
 from .listing import ExecutionsChange
-from .request import StartRequest, checked_reason
+from .request import RETRY_KEY_PATH, StartRequest, checked_key, checked_reason
 from .store import RING_SIZE, Store
 
 RETENTION_SECONDS = 300.0
@@ -58,6 +58,7 @@ class ExecutionManager:
         ring_size: int = RING_SIZE,
         memory: int = MEMORY_BYTES,
         files: OwnFiles | None = None,
+        past: Past | None = None,
     ) -> None:
         """`memory` is how many bytes the executions may take together when another one starts."""
         self.engine = engine
@@ -70,7 +71,7 @@ class ExecutionManager:
         self._memory = memory
         self._files = files
         self._feed = Feed(self._store, clock, self.epoch, watcher_limit)
-        self._keys = IdempotencyKeys()
+        self._keys = IdempotencyKeys(self._store, past)
         self._leaving: deque[tuple[float, str]] = deque()
         """Ended executions and when they are to leave (monotonic seconds), in that order."""
         self._someone_leaves = asyncio.Event()
@@ -147,13 +148,18 @@ class ExecutionManager:
 
         Raises:
             CapacityReached: too many run and wait already.
-            Unavailable: the server is stopping.
+            Unavailable: the server is stopping, or whether the idempotency key belongs to an
+                execution cannot be found out now.
             Conflict: the idempotency key belongs to another request.
         """
-        return await self._start(request, pipeline, pending(pipeline))
+        return await self._start(request, pipeline)
 
     async def retry(
-        self, old: Execution, pipeline: Pipeline, from_stage: str | None = None
+        self,
+        old: Execution,
+        pipeline: Pipeline,
+        from_stage: str | None = None,
+        idempotency_key: str | None = None,
     ) -> Started:
         """A new execution with the same input, labels and options.
 
@@ -161,7 +167,9 @@ class ExecutionManager:
 
         Raises:
             NotFound: the pipeline has no such stage.
-            Conflict: a stage before `from_stage` was not completed, or is another one now.
+            Conflict: a stage before `from_stage` was not completed, or is another one now; or the
+                idempotency key belongs to another request.
+            InvalidInput: the idempotency key is invalid.
             CapacityReached, Unavailable: as in `start`.
         """
         request = StartRequest(
@@ -169,13 +177,12 @@ class ExecutionManager:
             old.input,
             old.labels,
             old.options,
+            checked_key(idempotency_key, RETRY_KEY_PATH),
             retry_of=old.id,
+            from_stage=from_stage,
             input_preview=old.input_preview,
         )
-        stages = pending(pipeline)
-        if from_stage is not None:
-            stages = taken_over(old, stages, from_stage)
-        return await self._start(request, pipeline, stages)
+        return await self._start(request, pipeline, old)
 
     async def cancel(
         self, execution_id: str, reason: str | None = None, *, forced: bool = False
@@ -261,6 +268,7 @@ class ExecutionManager:
 
     def _publish(self, change: Change) -> None:
         self._store.put(change)
+        self._keys.note(change.execution)
         self._feed.publish(change)
         if change.kind is not ChangeKind.OUTPUT:
             for follower in self._followers:
@@ -271,19 +279,27 @@ class ExecutionManager:
             self._someone_leaves.set()
 
     async def _start(
-        self, request: StartRequest, pipeline: Pipeline, stages: tuple[StageRun, ...]
+        self, request: StartRequest, pipeline: Pipeline, old: Execution | None = None
     ) -> Started:
         if self.closing:
             raise Unavailable("the server is stopping and accepts no new executions")
-        if (existing := self._keys.get(request)) is not None:
-            return await self._acknowledged(self.get(existing), existing=True)
+        async with self._keys.turn(request.idempotency_key):
+            existing = await self._keys.find(request)
+            execution = existing or await self._submitted(request, pipeline, old)
+        return await self._acknowledged(execution, existing=existing is not None)
+
+    async def _submitted(
+        self, request: StartRequest, pipeline: Pipeline, old: Execution | None
+    ) -> Execution:
+        stages = pending(pipeline)
+        if old is not None and request.from_stage is not None:
+            stages = taken_over(old, stages, request.from_stage)
         self._check_memory()
         execution = launched(request, pipeline, stages, self.clock.now())
-        with self._keys.claim(request, execution.id):
-            if self._files is not None:
-                execution = await self._files.own(execution)
-            await self.engine.submit(execution, pipeline)
-        return await self._acknowledged(execution)
+        if self._files is not None:
+            execution = await self._files.own(execution)
+        await self.engine.submit(execution, pipeline)
+        return execution
 
     def _check_memory(self) -> None:
         if self._store.weight >= self._memory:
@@ -293,7 +309,7 @@ class ExecutionManager:
                 "left the lists"
             )
 
-    async def _acknowledged(self, execution: Execution, *, existing: bool = False) -> Started:
+    async def _acknowledged(self, execution: Execution, *, existing: bool) -> Started:
         # A client that has the id finds the execution again, whatever happens to this process.
         await self.persisted(execution.id)
         # With a short retention it may have left by now.
@@ -304,7 +320,7 @@ class ExecutionManager:
         while self._leaving and self._leaving[0][0] <= self.clock.monotonic():
             _, execution_id = self._leaving.popleft()
             execution = self._store.remove(execution_id)
-            self._keys.forget(execution_id)
+            self._keys.forget(execution)
             self._feed.publish_departure(execution)
             for follower in self._followers:
                 follower.departed(execution_id)

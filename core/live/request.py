@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ..errors import InvalidInput
-from ..execution.model import RunOptions
+from ..execution.model import RunOptions, StartKey
 from ..execution.stored import StoredValue
 from ..text import trimmed
 
@@ -16,6 +16,9 @@ MAX_LABEL_CHARACTERS = 200
 MAX_KEY_CHARACTERS = 200
 MAX_REASON_BYTES = 1000
 LONGEST_TIMEOUT_MS = 2**31 - 1
+
+START_KEY_PATH = ("options", "idempotencyKey")
+RETRY_KEY_PATH = ("idempotencyKey",)
 
 INPUT_REQUIRED = "Input is required and must be a non-empty string"
 
@@ -30,6 +33,10 @@ class StartRequest:
     options: RunOptions = field(default_factory=RunOptions)
     idempotency_key: str | None = None
     retry_of: str | None = None
+    from_stage: str | None = None
+    """Of a retry: the first stage that runs again; None: all of them do."""
+    mode_is_default: bool = False
+    """Whether the execution mode is not the caller's choice."""
     input_preview: str | None = None
     """Of an input that is in a file."""
 
@@ -42,6 +49,7 @@ class StartRequest:
         labels: Sequence[tuple[str, str]] = (),
         timeout_ms: int | None = None,
         execution_mode: str | None = None,
+        mode_is_default: bool = False,
         cli_tool: str | None = None,
         idempotency_key: str | None = None,
     ) -> "StartRequest":
@@ -55,21 +63,41 @@ class StartRequest:
             checked_input(input),
             _checked_labels(labels),
             RunOptions(_checked_timeout(timeout_ms), execution_mode, cli_tool),
-            _checked_key(idempotency_key),
+            checked_key(idempotency_key, START_KEY_PATH),
+            mode_is_default=mode_is_default,
         )
 
+    @property
+    def start_key(self) -> StartKey | None:
+        """The idempotency key, and what tells another request with the same key from this one."""
+        if self.idempotency_key is None:
+            return None
+        return StartKey(self.idempotency_key, self.digest())
+
+    @property
+    def key_path(self) -> Sequence[str]:
+        """Where the caller has given the idempotency key."""
+        return START_KEY_PATH if self.retry_of is None else RETRY_KEY_PATH
+
     def digest(self) -> str:
-        """The same for two requests that ask for the same; a retry by the same key compares it."""
-        said = [
-            self.pipeline_id,
-            self.input if isinstance(self.input, str) else self.input.sha256,
-            sorted(self.labels),
-            self.options.timeout_ms,
-            self.options.execution_mode,
-            self.options.cli_tool,
-            self.retry_of,
-        ]
-        return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+        """The same for two requests that ask for the same.
+
+        It is stored with the execution, and compared by later releases, too: what they add to it
+        must be left out where it is not asked for, as everything is here.
+        """
+        said: dict[str, object] = {"pipeline": self.pipeline_id}
+        if self.retry_of is not None:
+            said |= {"retry_of": self.retry_of, "from_stage": self.from_stage}
+        else:
+            said |= {
+                "input": self.input,
+                "labels": sorted(self.labels),
+                "timeout": self.options.timeout_ms,
+                "mode": None if self.mode_is_default else self.options.execution_mode,
+                "tool": self.options.cli_tool,
+            }
+        asked = {name: value for name, value in said.items() if value}
+        return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 
 def checked_input(input: object) -> str:
@@ -136,10 +164,14 @@ def _checked_timeout(timeout_ms: int | None) -> int | None:
     return timeout_ms
 
 
-def _checked_key(key: str | None) -> str | None:
+def checked_key(key: str | None, path: Sequence[str]) -> str | None:
+    """An idempotency key that was given at that path.
+
+    Raises:
+        InvalidInput: it is empty, too long, or not printable.
+    """
     if key is None:
         return None
-    path = ["options", "idempotencyKey"]
     return _checked_words(key, "an idempotency key", path, MAX_KEY_CHARACTERS)
 
 

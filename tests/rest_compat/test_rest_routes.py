@@ -12,7 +12,11 @@ ALLOWED = {
     "/healthz": "GET, HEAD",
 }
 SLASHED = ["/api/executions/", "/api/executions/running/", "/api/pipelines/"]
-ACTIONS = ["/api/executions/exec_1_a/cancel", "/api/pipelines/echo/run"]
+ACTIONS = [
+    "/api/executions/exec_1_a/cancel",
+    "/api/executions/exec_1_a/retry",
+    "/api/pipelines/echo/run",
+]
 
 
 def said(answer: httpx.Response) -> str:

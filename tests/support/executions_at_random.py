@@ -12,6 +12,7 @@ from runcast.core.execution.model import (
     StageAttempt,
     StageRun,
     StageStatus,
+    StartKey,
     Status,
     Usage,
 )
@@ -90,6 +91,7 @@ EXECUTIONS = st.builds(
         )
     ),
     retry_of=optional(TEXTS),
+    start_key=optional(st.builds(StartKey, TEXTS, TEXTS)),
     return_stage=optional(TEXTS),
     sequence=st.integers(1, 1000),
 )

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from memory_stores import AtOnce, MemoryStores
+from past import Memory
 from patience import turns, until
 from runcast.core.engines.embedded import EmbeddedEngine
 from runcast.core.errors import (
@@ -90,6 +91,102 @@ async def test_a_key_starts_once(manager: ExecutionManager) -> None:
     with pytest.raises(Conflict):
         await start(manager, input="other", idempotency_key="k")
     assert len(manager.list()) == 1
+
+
+class SlowFiles:
+    """Implements `OwnFiles`: each start has its files once the test says so."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.ready = asyncio.Event()
+
+    async def own(self, execution: Execution) -> Execution:
+        self.asked += 1
+        await self.ready.wait()
+        return execution
+
+
+async def test_two_starts_at_once_with_one_key_start_once(
+    engine: ScriptedEngine, clock: VirtualClock
+) -> None:
+    """However long the first one takes; another key does not wait, and another request is told."""
+    files = SlowFiles()
+    async with ExecutionManager(engine, clock, files=files, past=Memory()) as manager:
+        keys = ["k", "k", "l", None]
+        starts = [
+            asyncio.create_task(manager.start(a_request(idempotency_key=key), PIPELINE))
+            for key in keys
+        ]
+        other = asyncio.create_task(
+            manager.start(a_request("other", idempotency_key="k"), PIPELINE)
+        )
+        await turns()
+        assert files.asked == 3
+        files.ready.set()
+        first, second, another, without = await asyncio.gather(*starts)
+        assert (first.existing, second.existing) == (False, True)
+        assert first.execution == second.execution
+        assert len({one.execution.id for one in (first, another, without)}) == 3
+        with pytest.raises(Conflict):
+            await other
+        assert len(manager.list()) == 3
+
+
+async def test_the_next_process_finds_what_a_key_has_started(
+    engine: ScriptedEngine, clock: VirtualClock
+) -> None:
+    """What the history has is enough; it is not live, and is not made so."""
+    async with ExecutionManager(engine, clock) as manager:
+        started = await start(manager, idempotency_key="k")
+    async with ExecutionManager(engine, clock, past=Memory(started)) as manager:
+        again = await manager.start(a_request(idempotency_key="k"), PIPELINE)
+        assert (again.execution, again.existing) == (started, True)
+        with pytest.raises(Conflict):
+            await start(manager, input="other", idempotency_key="k")
+        assert manager.list() == []
+        assert not (await manager.start(a_request(idempotency_key="l"), PIPELINE)).existing
+
+
+async def test_no_start_by_a_key_while_the_history_cannot_be_read(
+    engine: ScriptedEngine, clock: VirtualClock
+) -> None:
+    """It may be there already; without a key, and by one that is live, all goes on."""
+    past = Memory()
+    async with ExecutionManager(engine, clock, past=past) as manager:
+        live = await start(manager, idempotency_key="k")
+        past.problem = Unavailable("no disk")
+        with pytest.raises(Unavailable):
+            await start(manager, idempotency_key="l")
+        await start(manager)
+        assert await start(manager, idempotency_key="k") == live
+        assert len(manager.list()) == 2
+
+
+async def test_a_retry_by_a_key_happens_once(manager: ExecutionManager) -> None:
+    """Of the same execution, from the same stage; also when the pipeline has changed since."""
+    old = await start(manager)
+    for event in (
+        Began(old.id, 1),
+        StageStarted(old.id, 1, 0),
+        StageCompleted(old.id, 2, 0, "one"),
+        end(old.id),
+    ):
+        manager.apply(event)
+    old = manager.get(old.id)
+    first = await manager.retry(old, PIPELINE, "two", "k")
+    again = await manager.retry(old, a_pipeline("others"), "two", "k")
+    assert (first.existing, again.existing) == (False, True)
+    assert again.execution == first.execution
+    for conflicting in (None, "one"):
+        with pytest.raises(Conflict) as refused:
+            await manager.retry(old, PIPELINE, conflicting, "k")
+        assert refused.value.path == ("idempotencyKey",)
+    with pytest.raises(Conflict):
+        await start(manager, idempotency_key="k")
+    with pytest.raises(InvalidInput) as invalid:
+        await manager.retry(old, PIPELINE, None, " ")
+    assert invalid.value.path == ("idempotencyKey",)
+    assert len(manager.list()) == 2
 
 
 class Disk:

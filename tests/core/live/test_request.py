@@ -17,6 +17,8 @@ from runcast.core.live.request import (
 )
 from samples import a_request
 
+DIGESTS = ["035180a904b91e9b", "bcfcb3c155c38278", "20b6799066efcbcc"]
+
 
 @pytest.mark.parametrize("input", [None, "", "  \n", "\ufeff\u00a0", 7, ["hello"], {"input": "x"}])
 def test_an_input_is_a_text_with_something_in_it(input: object) -> None:
@@ -103,6 +105,28 @@ def test_whatever_is_asked_for_makes_another_request() -> None:
     ]
     assert len({one.digest(), *(other.digest() for other in others)}) == 1 + len(others)
     assert replace(one, idempotency_key="k").digest() == one.digest()
+
+
+def test_a_mode_that_was_not_chosen_is_not_asked_for() -> None:
+    """The server may have another one after a restart: it has a key by then."""
+    chosen = a_request(execution_mode="api")
+    api, cli = (a_request(execution_mode=mode, mode_is_default=True) for mode in ("api", "cli"))
+    assert api.digest() == cli.digest() == a_request().digest() != chosen.digest()
+
+
+def test_a_retry_asks_for_what_it_repeats_and_from_where() -> None:
+    """Whatever of the old execution can still be read."""
+    retry = StartRequest("demo", "hello", idempotency_key="k", retry_of="exec_1")
+    others = [replace(retry, retry_of="exec_2"), replace(retry, from_stage="two")]
+    assert len({one.digest() for one in (retry, *others)}) == 3
+    assert replace(retry, input="", labels=(("a", "1"),)).digest() == retry.digest()
+
+
+def test_the_digests_of_this_release_stay() -> None:
+    """They are stored: a later one must find what was started by this one."""
+    request = a_request(labels=[("a", "1")], timeout_ms=5, execution_mode="cli", cli_tool="aider")
+    retry = StartRequest("demo", "hello", retry_of="exec_1", from_stage="two")
+    assert [one.digest()[:16] for one in (a_request(), request, retry)] == DIGESTS
 
 
 ONES = st.fixed_dictionaries(
