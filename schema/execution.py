@@ -61,14 +61,14 @@ class Execution(Node):
     end_time: DateTime | None = strawberry.field(description="When it ended; null until then.")
 
     @strawberry.field(
-        description="How long it has run so far, or ran in total, from the begin of its first "
-        "stage on: milliseconds; 0 before that."
+        description="How long it has run so far or, once it has ended, in total, from the start of "
+        "its first stage: milliseconds; 0 before that."
     )
     def duration_ms(self, info: Info) -> float:
         return self.core.duration_ms(info.context.ctx.clock.now())
 
     @strawberry.field(
-        description="How long it has waited for its first stage to begin, so far or in total: "
+        description="How long it has waited before its first stage started, so far or in total: "
         "milliseconds."
     )
     def queued_ms(self, info: Info) -> float:

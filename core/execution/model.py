@@ -258,13 +258,14 @@ class Execution:
     @property
     def latest_moment(self) -> int:
         """The latest time at which something is known to have happened before its end."""
-        running, asked = self.running_stage, self.cancellation
-        known = (
-            self.began_at,
-            None if running is None else self.stages[running].started_at,
-            None if asked is None else asked.requested_at,
-        )
-        return max([self.started_at, *(at for at in known if at is not None)])
+        known = [self.started_at, self.began_at]
+        if self.cancellation is not None:
+            known.append(self.cancellation.requested_at)
+        if self.running_stage is not None:
+            stage = self.stages[self.running_stage]
+            known.append(stage.started_at)
+            known += [at for one in stage.attempts for at in (one.started_at, one.ended_at)]
+        return max(at for at in known if at is not None)
 
     def queued_ms(self, now: int) -> int:
         """How long it has waited before its first stage began: so far, or in total."""

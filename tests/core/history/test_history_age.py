@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 from runcast.core.clock import SystemClock
-from runcast.core.execution.events import Began, CancelRequested, StageStarted
+from runcast.core.execution.events import Began, CancelRequested, StageRetrying, StageStarted
 from runcast.core.execution.filter import EVERYTHING
-from runcast.core.execution.model import Status
+from runcast.core.execution.model import Failure, Status
 from runcast.core.execution.transition import applied
 from runcast.core.history.file import HistoryFile
 from samples import an_execution
@@ -159,7 +159,12 @@ def test_what_a_crash_left_open_ends_after_it_began(tmp_path: Path) -> None:
         now = crashed.clock.now()
         running = an_execution("exec_1", started_at=now)
         running = applied(Began("exec_1", now + 10), running)
-        running = applied(StageStarted("exec_1", now + 20, 0), running)
+        for event in (
+            StageStarted("exec_1", now + 20, 0),
+            StageRetrying("exec_1", now + 30, 0, Failure("Error", "no"), now + 90),
+            StageStarted("exec_1", now + 40, 0, 2),
+        ):
+            running = applied(event, running)
         stopping = an_execution("exec_2", started_at=now)
         stopping = applied(Began("exec_2", now + 10), stopping)
         stopping = applied(CancelRequested("exec_2", now + 30), stopping)
@@ -168,8 +173,9 @@ def test_what_a_crash_left_open_ends_after_it_began(tmp_path: Path) -> None:
     with process(tmp_path, machine) as one:
         first, second = (one.file.reader.get(f"exec_{n}") for n in (1, 2))
         assert first and second
-        assert first.ended_at == now + 20
-        assert (first.stages[0].ended_at, first.stages[0].duration_ms) == (now + 20, 0)
+        assert first.ended_at == first.stages[0].ended_at == now + 40
+        assert first.stages[0].attempts[1].ended_at == now + 40
+        assert first.stages[0].duration_ms == 20
         assert second.ended_at == now + 30
         assert second.cancellation and second.cancellation.stopped_after == 0
         # It counts as ended now, and goes when its time has come.
