@@ -354,7 +354,9 @@ async def test_a_bug_of_the_executor_is_told_and_logged(
     clock: VirtualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Its execution ends as FAILED, the next one begins."""
-    engine = EmbeddedEngine(BrokenExecutor({}, clock), clock, limit=1, queue=5)
+    engine = EmbeddedEngine(
+        BrokenExecutor({}, clock, MemoryStores(), AtOnce()), clock, limit=1, queue=5
+    )
     with caplog.at_level(logging.ERROR, "runcast"):
         async with ExecutionManager(engine, clock) as manager:
             ids = [await start(manager) for _ in range(2)]
