@@ -36,9 +36,9 @@ def test_a_stage_without_a_kind_says_what_it_needs() -> None:
 
 
 def test_what_is_not_said_has_a_default() -> None:
-    """A stage of two keys runs once, without a time limit, and keeps 1 MiB of its output."""
+    """A stage of two keys runs once, without a time limit, and may make a value of 64 MiB."""
     [stage] = definition().stages
-    assert (stage.retry_count, stage.timeout_ms, stage.max_output_bytes) == (0, None, 1 << 20)
+    assert (stage.retry_count, stage.timeout_ms, stage.max_output_bytes) == (0, None, 64 << 20)
     assert stage.title == "s"
 
 
@@ -68,7 +68,7 @@ def test_two_stages_need_two_ids() -> None:
         {"id": "s", "command": ["cat"], "timeoutMs": 0},
         {"id": "s", "command": ["cat"], "timeoutMs": 1 << 31},
         {"id": "s", "command": ["cat"], "timeout": 5},
-        {"id": "s", "command": ["cat"], "maxOutputBytes": 1 << 30},
+        {"id": "s", "command": ["cat"], "maxOutputBytes": (4 << 30) + 1},
         {"id": "s", "call": "no_function"},
         {"id": "s", "call": "os:system('x')"},
     ],

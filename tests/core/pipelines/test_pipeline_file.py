@@ -219,7 +219,7 @@ def test_what_is_no_number_of_json_is_refused(tmp_path: Path, value: str) -> Non
     """YAML has it, and clients could only be shown null."""
     text = VALID + f"    conditions: {{skipIf: {{condition: {{path: a, equals: {value}}}}}}}\n"
     [problem] = told(tmp_path / "p.yaml", text)
-    assert problem.startswith("p.yaml: it cannot be told as JSON: ")
+    assert problem.startswith("p.yaml: it cannot be written as JSON: ")
 
 
 @pytest.mark.parametrize("number", [2**70, -(10**400), -0.0, 1.0], ids=str)
