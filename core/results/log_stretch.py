@@ -98,4 +98,4 @@ def _reason(blobs: Blobs, name: str, start: LogPosition, end: LogPosition) -> st
     loss = Loss.read(first)
     # Where more is missing, segments that were dropped are part of it.
     missing = Stretch(start, end).characters_of(STREAMS)
-    return loss.reason if loss.characters == missing else None
+    return loss.reason if loss.characters >= missing else None

@@ -81,10 +81,11 @@ class LogWriter:
         if self.loss is None:
             segment.append(data)
             return
-        # Together, so that nothing is left of it if it fails.
+        # Together, so that nothing is left of it if it fails. It is counted all the same: whatever
+        # a failure leaves behind is then less than what the name of the next segment says.
         record = self.loss.record(self._at)
-        segment.append(record.encoded() + data)
         self._count(record)
+        segment.append(record.encoded() + data)
         self.loss = None
 
     def _count(self, record: LogRecord) -> None:

@@ -56,10 +56,10 @@ class StoredLog:
         """
         said = list(_first(limit, self._said(offset, STREAMS, streams)))
         pieces = []
-        for (stream, at, is_note), run in groupby(said, _voice):
+        for (stream, at, note), run in groupby(said, _voice):
             parts = list(run)
             text = "".join(part.text for part in parts)
-            if text and (is_note or stream in streams):
+            if text and (note is not None or stream in streams):
                 pieces.append(LogPiece(parts[0].start, stream, text, at))
         end = said[-1].end if said else offset
         return LogSlice(tuple(pieces), end, self.end.characters_of(STREAMS), self.left_out)
@@ -150,8 +150,9 @@ def _kinds(streams: Collection[LogStream]) -> frozenset[int]:
     return frozenset(STREAMS.index(stream) for stream in streams)
 
 
-def _voice(said: _Said) -> tuple[LogStream, int, bool]:
-    return said.stream, said.at, said.is_note
+def _voice(said: _Said) -> tuple[LogStream, int, int | None]:
+    """What pieces have in common that are one to readers. Every note stands alone."""
+    return said.stream, said.at, said.start if said.is_note else None
 
 
 def _first(limit: int, said: Iterator[_Said]) -> Iterator[_Said]:

@@ -8,8 +8,10 @@ import pytest
 from log_model import EVERYTHING, NAMES, missing, texts, whole
 from runcast.core.execution.log import LogPiece, LogSlice, LogStream
 from runcast.core.results.blobs import Blobs, FolderBlobs
+from runcast.core.results.log_record import HEADER
 from runcast.core.results.log_writer import LogWriter
 from runcast.core.results.logs import LogStore
+from runcast.core.results.stored_log import StoredLog
 
 OUT, ERR, SYSTEM = LogStream.STDOUT, LogStream.STDERR, LogStream.SYSTEM
 SMALL = 8192
@@ -105,7 +107,11 @@ def test_empty_text_is_nothing(folder: FolderBlobs) -> None:
     assert whole(store).total == 1
 
 
-@pytest.mark.parametrize("text", ["x" * 900_000 + "\n", "ä\N{PARTY POPPER}€\0\r" * 200_000])
+@pytest.mark.parametrize(
+    "text",
+    ["x" * 900_000 + "\n", "ä\N{PARTY POPPER}€\0\r" * 200_000, "\N{PARTY POPPER}" * 800_000],
+    ids=["ASCII", "mixed", "wide"],
+)
 def test_a_piece_of_any_length_comes_back_as_one(folder: FolderBlobs, text: str) -> None:
     """However many records and segments it takes, and at every offset."""
     store = LogStore(folder, segment_bytes=256 << 10)
@@ -115,7 +121,9 @@ def test_a_piece_of_any_length_comes_back_as_one(folder: FolderBlobs, text: str)
         page = store.read(*NAMES, offset, 100_000)
         assert texts(page.pieces) == ("before" + text + "after")[offset : offset + 100_000]
     assert all_bytes(store) == f"before{text}after".encode()
-    assert len(folder.list("logs")) > 3
+    sizes = [size for _, size in folder.list("logs")]
+    assert len(sizes) > 3
+    assert max(sizes) <= 256 << 10
 
 
 def test_a_log_can_be_read_while_it_is_written(folder: FolderBlobs) -> None:
@@ -174,6 +182,7 @@ def test_each_stream_says_what_is_left_out_of_it(folder: FolderBlobs) -> None:
     for stream in LogStream:
         notes = [missing(piece) for piece in whole(store, [stream]).pieces]
         gaps[stream] = sum(number for number in notes if number is not None)
+        assert all(piece.text for piece in whole(store, [stream]).pieces)
         assert texts(whole(store, [stream]).pieces).encode() == all_bytes(store, stream)
     assert gaps[SYSTEM] == 0
     assert gaps[OUT] > gaps[ERR] > 0
@@ -299,6 +308,7 @@ def test_a_torn_record_is_passed_over_and_cut_off(blobs: Blobs, cut: int) -> Non
     end = LogPiece(6, SYSTEM, "the server was stopped here", 3)
     assert whole(store) == LogSlice((pieces[0], end), 33, 33, 0)
     assert all_bytes(store) == b"whole\nthe server was stopped here"
+    assert blobs.size(name) == HEADER.size + len("whole\n")
 
 
 def test_a_log_of_one_torn_record_is_empty(folder: FolderBlobs) -> None:
@@ -316,14 +326,44 @@ def test_a_log_of_one_torn_record_is_empty(folder: FolderBlobs) -> None:
     assert whole(store).pieces == (LogPiece(0, SYSTEM, "stopped", 3),)
 
 
-def test_zeros_at_the_end_are_no_records(folder: FolderBlobs, tmp_path: Path) -> None:
-    """A loss of power may leave them."""
+@pytest.mark.parametrize(
+    "rest",
+    [bytes(4096), b"\xff" * 4096, HEADER.pack(0, 1, 1, 0) + b"x", HEADER.pack(9, 1, 1, 0) + b"x"],
+    ids=["zeros", "ones", "no kind", "another kind"],
+)
+def test_what_is_no_record_ends_a_log(folder: FolderBlobs, tmp_path: Path, rest: bytes) -> None:
+    """A loss of power may leave anything."""
     store = LogStore(folder)
     (piece,) = write(store, (OUT, "whole", 1))
     ((name, _),) = folder.list("logs")
     with (tmp_path / name).open("ab") as file:
-        file.write(bytes(4096))
+        file.write(rest)
     assert whole(store).pieces == (piece,)
+    assert all_bytes(store) == b"whole"
+
+
+def test_what_is_dropped_while_it_is_read_is_left_out(folder: FolderBlobs) -> None:
+    """With what was left out before it: in pieces that is told, in bytes it is an error."""
+    store = LogStore(folder, max_bytes=SMALL)
+    with closing(store.open(*NAMES)) as writer:
+        text = flood(writer)
+    (note,) = [piece for piece in whole(store).pieces if missing(piece)]
+    log = StoredLog(folder, "logs/exec_1/stage/1")
+    tail = [
+        each.blob for each in log.stretches if each.start.characters_of(LogStream) > note.offset
+    ]
+    for name in tail[:2]:
+        assert name is not None
+        folder.remove(name)
+    page = log.read(0, EVERYTHING, LogStream)
+    (longer,) = [piece for piece in page.pieces if missing(piece)]
+    behind = page.pieces[page.pieces.index(longer) + 1]
+    assert longer.offset == note.offset
+    assert longer.offset + (missing(longer) or 0) == behind.offset
+    assert (missing(longer) or 0) > (missing(note) or 0)
+    assert text[behind.offset :] == texts(page.pieces[page.pieces.index(behind) :])
+    with pytest.raises(FileNotFoundError, match="a part of the log is gone"):
+        list(log.read_bytes(0, None, LogStream))
 
 
 def test_other_files_are_no_segments(folder: FolderBlobs) -> None:
