@@ -6,7 +6,7 @@ from pathlib import Path
 from ..core.errors import StageError
 from ..core.pipelines.library import PipelineLibrary
 from ..core.pipelines.pipeline import Pipeline, PythonStage
-from ..core.pipelines.pipeline_file import Problem
+from ..core.pipelines.problem import Problem
 from ..core.running.workers.pool import WorkerPool
 
 

@@ -8,7 +8,7 @@ from ..errors import NotFound
 from ..text import printable
 from .listing import Stamp
 from .pipeline import Pipeline
-from .pipeline_file import Problem
+from .problem import Problem
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from ..text import printable
 from .catalog import File
 from .pipeline import Pipeline
-from .pipeline_file import Problem
+from .problem import Problem
 
 PATIENCE_SECONDS = 2.0
 END_SECONDS = 1.0

@@ -11,6 +11,7 @@ from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from ..json_value import JSON
+from .problem import Severity
 
 Place: TypeAlias = tuple[str | int, ...]
 
@@ -35,6 +36,7 @@ class Flaw:
     message: str
     place: Place = ()
     line: int | None = None
+    severity: Severity = Severity.ERROR
 
 
 class DocumentError(Exception):

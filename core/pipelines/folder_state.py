@@ -7,7 +7,7 @@ from pathlib import Path
 
 from .catalog import Catalog, File
 from .listing import Stamp
-from .pipeline_file import Problem
+from .problem import Problem
 
 BATCH_SECONDS = 0.5
 

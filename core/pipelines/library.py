@@ -13,7 +13,7 @@ from .checks import Check
 from .folder_state import FolderState
 from .loader import FolderLoader
 from .pipeline import Pipeline
-from .pipeline_file import Problem
+from .problem import Problem
 
 RESCAN_SECONDS = 1.0
 SCAN_SHARE = 0.005

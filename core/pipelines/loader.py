@@ -12,7 +12,7 @@ from .catalog import File
 from .checks import PATIENCE_SECONDS, Check, Checks
 from .folder_state import FolderState
 from .listing import Listing
-from .pipeline_file import Problem
+from .problem import Problem
 from .reader import FileReader, NotRead
 from .reading import Reading
 from .scanner import Scanner, Unanswered

@@ -4,7 +4,7 @@ The keys are camelCase, as in the files of the old system (section 5.1 of the RE
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
@@ -30,6 +30,7 @@ from .definition import (
     Reference,
 )
 from .pipeline_head import PipelineHead, PipelineSettings
+from .problem import Problem
 
 MAX_OUTPUT_BYTES = 64 << 20
 LARGEST_OUTPUT_BYTES = 4 << 30
@@ -206,6 +207,10 @@ class Pipeline(BaseModel):
     source: dict[str, Any]
     """The file's content as it was written, without defaults, and without the values in `env`."""
     path: Path
+    warnings: tuple[Problem, ...] = ()
+    """What is probably not meant, and does not keep it from running."""
+    lines: Mapping[str, int] = Field(default_factory=dict)
+    """The lines of what only its surroundings can prove wrong, by places as `stages[1].call`."""
 
     @property
     def id(self) -> str:

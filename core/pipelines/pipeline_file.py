@@ -2,20 +2,21 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from difflib import get_close_matches
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_origin
+from typing import Any
 
-from pydantic import BaseModel, Tag, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from ..errors import RuncastError
 from ..json_text import NotJSON, check_depth, encode
-from ..text import printable
 from .content import OtherJSON, content_of, text_of
 from .document import Document, DocumentError, Flaw, Place, quoted, read_json, read_yaml
+from .findings import findings
+from .keys import kind_meant, unknown_key
 from .pipeline import Pipeline, PipelineFile
+from .problem import Problem, Severity
 from .source import shown
 
 MAX_PROBLEMS = 100
@@ -25,6 +26,9 @@ READERS: Mapping[str, Callable[[str], Document]] = {
     ".yml": read_yaml,
     ".json": read_json,
 }
+
+CHECKED_KEYS = frozenset({"call", "command", "cwd"})
+"""The keys of stages that can be wrong for a reason outside of the file."""
 
 MESSAGES: Mapping[str, str] = {
     "missing": "is missing",
@@ -53,23 +57,9 @@ MESSAGES: Mapping[str, str] = {
 }
 SHAPES: Mapping[str, str] = {
     "id": "must be letters, digits, `.`, `_` and `-`, with a letter or a digit first",
-    "version": "must be three numbers, such as 1.0.0",
+    "version": "must be a semantic version, such as 1.0.0 or 2.1.0-beta.1",
     "call": "must be `package.module:function`",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Something wrong with a pipeline file: `place` is as in `stages[1].timeoutMs`."""
-
-    path: Path
-    place: str
-    message: str
-    line: int | None = None
-
-    def __str__(self) -> str:
-        file = printable(str(self.path)) + ("" if self.line is None else f":{self.line}")
-        return ": ".join(part for part in (file, self.place, self.message) if part)
 
 
 class PipelineFileError(RuncastError):
@@ -116,7 +106,14 @@ def parse(path: Path, content: bytes) -> Pipeline:
         source = _mapping(document)
         definition = _valid(source, document)
         _require_json(source)
-        return Pipeline(definition=definition, source=shown(source), path=path)
+        warnings = _warnings(definition, document)
+        return Pipeline(
+            definition=definition,
+            source=shown(source),
+            path=path,
+            warnings=_problems(path, warnings),
+            lines=dict(_lines(definition, document)),
+        )
 
 
 def spelled(place: Place) -> str:
@@ -138,11 +135,12 @@ def _problems_of(path: Path) -> Iterator[None]:
 def _problems(path: Path, flaws: tuple[Flaw, ...]) -> tuple[Problem, ...]:
     ordered = sorted(flaws, key=lambda flaw: flaw.line or 0)
     problems = [
-        Problem(path, spelled(flaw.place), flaw.message, flaw.line)
+        Problem(path, spelled(flaw.place), flaw.message, flaw.line, flaw.severity)
         for flaw in ordered[:MAX_PROBLEMS]
     ]
-    if more := len(ordered) - len(problems):
-        problems.append(Problem(path, "", f"and {more} more problems"))
+    if more := ordered[MAX_PROBLEMS:]:
+        worst = min(flaw.severity for flaw in more)
+        problems.append(Problem(path, "", f"and {len(more)} more problems", None, worst))
     return tuple(problems)
 
 
@@ -173,6 +171,21 @@ def _require_json(content: dict[str, Any]) -> None:
         encode(content).encode()
     except (NotJSON, UnicodeEncodeError) as error:
         raise DocumentError(Flaw(f"it cannot be written as JSON: {error}")) from error
+
+
+def _warnings(definition: PipelineFile, document: Document) -> tuple[Flaw, ...]:
+    flaws = [replace(flaw, line=document.line(flaw.place)) for flaw in findings(definition)]
+    if any(flaw.severity is Severity.ERROR for flaw in flaws):
+        raise DocumentError(*flaws)
+    return tuple(flaws)
+
+
+def _lines(definition: PipelineFile, document: Document) -> Iterator[tuple[str, int]]:
+    for index, stage in enumerate(definition.stages):
+        for key in CHECKED_KEYS & stage.model_fields_set:
+            place = ("stages", index, key)
+            if line := document.line(place):
+                yield spelled(place), line
 
 
 def _flaws(content: Any, document: Document, error: ValidationError) -> Iterator[Flaw]:
@@ -209,48 +222,12 @@ def _place(loc: Place) -> Place:
 def _message(details: ErrorDetails) -> str:
     kind, loc = details["type"], details["loc"]
     if kind == "extra_forbidden":
-        return _unknown_key(loc)
+        return unknown_key(loc)
     if kind == "string_pattern_mismatch":
         return SHAPES.get(str(loc[-1]), details["msg"])
+    if kind == "stage_kind" and isinstance(details["input"], dict):
+        return details["msg"] + kind_meant(details["input"])
     return MESSAGES.get(kind, details["msg"]).format_map(details.get("ctx", {}))
-
-
-def _unknown_key(loc: Place) -> str:
-    key = str(loc[-1])
-    spellings = {known.lower(): known for known in _known_keys(loc)}
-    message = f"unknown key {quoted(key)}"
-    for close in get_close_matches(key[:100].lower(), spellings, 1):
-        message += f"; did you mean `{spellings[close]}`?"
-    return message
-
-
-def _known_keys(loc: Place) -> Iterator[str]:
-    annotations: list[Any] = [PipelineFile]
-    for part in loc[:-1]:
-        annotations = [below for one in annotations for below in _below(one, part)]
-    for model in annotations:
-        if isinstance(model, type) and issubclass(model, BaseModel):
-            yield from (field.alias or name for name, field in model.model_fields.items())
-
-
-def _below(annotation: Any, part: str | int) -> Iterator[Any]:
-    """What the types of the definition have at one part of a pydantic location."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        fields = annotation.model_fields.items()
-        yield from (field.annotation for name, field in fields if (field.alias or name) == part)
-    elif isinstance(part, int):
-        yield from get_args(annotation)
-    elif _tag(annotation) == part:
-        yield get_args(annotation)[0]
-    else:
-        for argument in get_args(annotation):
-            yield from _below(argument, part)
-
-
-def _tag(annotation: Any) -> str | None:
-    if get_origin(annotation) is not Annotated:
-        return None
-    return next((each.tag for each in get_args(annotation)[1:] if isinstance(each, Tag)), None)
 
 
 def _same_ids(content: Any) -> Iterator[Place]:

@@ -14,6 +14,16 @@ TargetModel: TypeAlias = Annotated[
 ]
 
 
+NO_VERSION = "0.0.0"
+"""What a pipeline that does not say its version is shown with."""
+
+# Semantic Versioning 2.0.0, items 2, 9 and 10; but old files may have zeros before the numbers.
+_NUMBERS = r"[0-9]+\.[0-9]+\.[0-9]+"
+_PRE_RELEASE = r"(0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
+_BUILD = r"[0-9A-Za-z-]+"
+SEMANTIC_VERSION = rf"^{_NUMBERS}(-{_PRE_RELEASE}(\.{_PRE_RELEASE})*)?(\+{_BUILD}(\.{_BUILD})*)?$"
+
+
 class PipelineSettings(Definition):
     """How a pipeline's executions run."""
 
@@ -50,7 +60,7 @@ class PipelineHead(Definition):
 
     id: Identifier
     name: str = Field(min_length=1)
-    version: str = Field(pattern=r"^\d+\.\d+\.\d+$")
+    version: str = Field(default=NO_VERSION, pattern=SEMANTIC_VERSION)
     description: str | None = None
     default_provider: Provider = "anthropic"
     """Shown to clients; it does nothing: each prompt stage names its own."""

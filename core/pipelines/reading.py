@@ -15,7 +15,8 @@ from queue import SimpleQueue
 from typing import BinaryIO
 
 from .pipeline import Pipeline
-from .pipeline_file import NotAPipeline, PipelineFileError, Problem, parse, read
+from .pipeline_file import NotAPipeline, PipelineFileError, parse, read
+from .problem import Problem
 
 SIZE = struct.Struct(">I")
 """Each message is its size and then its bytes.

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from ..errors import StageError
 from ..json_value import JSON, as_text
 from ..pipelines.definition import Variable
+from ..pipelines.placeholder import PLACEHOLDER
 from ..text import trimmed
 from .conditions import MISSING, Found, lookup
-
-PLACEHOLDER = re.compile(r"\{\{([^{}]++)\}\}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from patience import until
 from pipeline_files import Access, ids, put, reading_processes
 from runcast.core.errors import InvalidInput, NotFound
 from runcast.core.pipelines import folder_state, library as library_module, reader
-from runcast.core.pipelines.library import PipelineLibrary, Problem
+from runcast.core.pipelines.library import PipelineLibrary
+from runcast.core.pipelines.problem import Problem
 
 pytestmark = pytest.mark.usefixtures("leaves_no_task")
 

@@ -9,8 +9,9 @@ import pytest
 from patience import turns, until
 from pipeline_files import ids, put
 from runcast.core.pipelines import checks, folder_state, library as library_module, loader
-from runcast.core.pipelines.library import PipelineLibrary, Problem
+from runcast.core.pipelines.library import PipelineLibrary
 from runcast.core.pipelines.pipeline import Pipeline
+from runcast.core.pipelines.problem import Problem
 from virtual_clock import VirtualClock
 
 pytestmark = pytest.mark.usefixtures("leaves_no_task")

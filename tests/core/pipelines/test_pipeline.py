@@ -142,11 +142,57 @@ def test_a_stage_is_called_by_its_name() -> None:
     assert (named.title, unnamed.title) == ("Shout", "t")
 
 
-@pytest.mark.parametrize("version", ["1", "1.0", "v1.0.0", "1.0.0-beta", "1.0.0\n"])
-def test_a_version_is_three_numbers(version: str) -> None:
-    """Section 5.1 of the REST contract: x.y.z."""
+@pytest.mark.parametrize(
+    "version",
+    [
+        "0.0.0",
+        "1.2.3",
+        "01.2.3",
+        "10.20.30",
+        "1.0.0-beta",
+        "1.0.0-0.3.7",
+        "1.0.0-x.7.z.92",
+        "1.0.0--",
+        "1.0.0+20130313144700",
+        "1.0.0-beta+exp.sha.5114f85",
+        "1.0.0+001",
+        "99999999999999999999999.999999999999999999.99999999999999999",
+    ],
+)
+def test_a_version_is_a_semantic_one(version: str) -> None:
+    """All that Semantic Versioning 2.0.0 allows, and what files of the old system may say."""
+    assert definition(pipeline=HEAD | {"version": version}).pipeline.version == version
+
+
+@pytest.mark.parametrize(
+    "version",
+    [
+        "",
+        "1",
+        "1.0",
+        "v1.0.0",
+        "1.0.0\n",
+        "1.0.0-",
+        "1.0.0-01",
+        "1.0.0-a..b",
+        "1.0.0+",
+        "1.0.0+a+b",
+        "1.0.0-\u00e4",
+        "1.0.0.0",
+        "\u0661.0.0",
+        "latest",
+    ],
+)
+def test_what_is_no_version(version: str) -> None:
+    """Numbers too few or too many, and parts that are empty or of other characters."""
     with pytest.raises(ValidationError, match="pattern"):
         definition(pipeline=HEAD | {"version": version})
+
+
+def test_a_version_may_be_left_out() -> None:
+    """It is shown as 0.0.0 then."""
+    head = {key: value for key, value in HEAD.items() if key != "version"}
+    assert definition(pipeline=head).pipeline.version == "0.0.0"
 
 
 def test_a_pipeline_tells_what_its_file_says() -> None:

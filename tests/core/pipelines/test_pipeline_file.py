@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 from ruamel.yaml import YAML
-from runcast.core.pipelines.pipeline_file import PipelineFileError, Problem, load
+from runcast.core.pipelines.pipeline_file import PipelineFileError, load
+from runcast.core.pipelines.problem import Problem
 
 VALID = """\
 pipeline:
