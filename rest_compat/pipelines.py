@@ -20,6 +20,10 @@ async def list_pipelines(ctx: Context, request: Request) -> Response:
     return answer([_list_item(pipeline) for pipeline in resolvers.list_pipelines(ctx)])
 
 
+async def list_problems(ctx: Context, request: Request) -> Response:
+    return answer([_problem(problem) for problem in resolvers.list_problems(ctx)])
+
+
 async def show_pipeline(ctx: Context, request: Request) -> Response:
     return answer(_as_written(resolvers.get_pipeline(ctx, request.path_params["id"])))
 
@@ -54,11 +58,21 @@ def _list_item(pipeline: Pipeline) -> dict[str, object]:
     return item
 
 
+def _problem(problem: resolvers.ShownProblem) -> dict[str, object]:
+    return {
+        "file": problem.file,
+        "line": problem.line,
+        "message": problem.message,
+        "severity": problem.severity.value,
+    }
+
+
 def _as_written(pipeline: Pipeline) -> dict[str, object]:
     """The file as clients may see it, and what the old dashboard's page reads unguarded."""
     written = zip(pipeline.source["stages"], pipeline.stages, strict=True)
     stages = [_completed(source, _stand_ins(stage)) for source, stage in written]
-    return {**pipeline.source, "stages": stages}
+    head = {"version": pipeline.version, **pipeline.source["pipeline"]}
+    return {**pipeline.source, "pipeline": head, "stages": stages}
 
 
 def _completed(source: dict[str, Any], stand_ins: dict[str, Any]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from .executions import (
     show_execution,
 )
 from .outputs import list_outputs, show_output
-from .pipelines import list_pipelines, run_pipeline, show_pipeline
+from .pipelines import list_pipelines, list_problems, run_pipeline, show_pipeline
 from .stages import show_log, show_value
 from .stream import stream_execution
 
@@ -48,6 +48,7 @@ def routes(ctx: Context, outputs: Outputs, tools: CliTools) -> list[Route]:
         post("/executions/{id}/retry", retry_execution),
         Route("/executions/{id}/retry", only_post, methods=["GET"]),
         get("/pipelines", list_pipelines),
+        get("/pipelines/problems", list_problems),
         get("/pipelines/{id}", show_pipeline),
         post("/pipelines/{id}/run", run_pipeline),
         Route("/pipelines/{id}/run", only_post, methods=["GET"]),

@@ -13,6 +13,7 @@ from ..core.execution.model import (
 )
 from ..core.execution.page import OrderField
 from ..core.live.listing import ListChange as CoreListChange
+from ..core.pipelines.problem import Severity
 
 value = strawberry.enum_value
 
@@ -122,6 +123,15 @@ class ListChange(Enum):
     RESET = value(
         CoreListChange.RESET.value,
         description="The cursor is unknown or too old: discard the list, it is sent again.",
+    )
+
+
+@strawberry.enum(description="How bad a problem of a pipeline file is.")
+class ProblemSeverity(Enum):
+    ERROR = value(Severity.ERROR.value, description="The file's pipeline is left out.")
+    WARNING = value(
+        Severity.WARNING.value,
+        description="The pipeline can be started, and may not do what is meant.",
     )
 
 

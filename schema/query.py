@@ -8,7 +8,7 @@ from strawberry import ID, UNSET
 from ..core.errors import NotFound, Unavailable
 from ..core.execution.page import PageRequest
 from ..resolvers.executions import get_execution, list_executions, page_executions
-from ..resolvers.pipelines import get_pipeline, list_pipelines
+from ..resolvers.pipelines import get_pipeline, list_pipelines, list_problems
 from ..resolvers.server import server_state
 from .connection import ExecutionConnection
 from .context import Info
@@ -18,7 +18,7 @@ from .execution import Execution
 from .fair_list import fair_list
 from .inputs import ExecutionFilter, ExecutionOrder, filter_of, given
 from .node import Node
-from .pipeline import Pipeline
+from .pipeline import Pipeline, PipelineProblem
 from .scalars import DateTime
 
 argument = strawberry.argument
@@ -120,6 +120,12 @@ class Query:
     @strawberry.field(description="Every pipeline that can be started.")
     def pipelines(self, info: Info) -> list[Pipeline]:
         return [Pipeline.of(pipeline) for pipeline in list_pipelines(info.context.ctx)]
+
+    @strawberry.field(
+        description="Everything that is wrong with the pipeline files, in their order."
+    )
+    def pipeline_problems(self, info: Info) -> list[PipelineProblem]:
+        return [PipelineProblem.of(problem) for problem in list_problems(info.context.ctx)]
 
     @strawberry.field(description="The pipeline with that id; null if there is none.")
     def pipeline(

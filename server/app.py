@@ -35,7 +35,7 @@ from ..rest_compat import answers, routes as rest
 from ..rest_compat.socket import OldSocket, upgrade_failed
 from ..schema.executable import ExecutableSchema
 from . import health, pages
-from .check import missing_functions
+from .check import find_missing
 from .graphql.endpoint import GraphQLEndpoint
 from .guards import LOOPBACK_NAMES, BodyLimit, Doorkeeper, bears, cross_origin
 from .playground import Playground, PlaygroundRoute
@@ -87,7 +87,8 @@ def create_app(settings: Settings) -> Starlette:
         files=files,
         past=history,
     )
-    pipelines = PipelineLibrary(settings.pipelines_folder, clock, partial(missing_functions, pool))
+    find = partial(find_missing, pool, os.environ)
+    pipelines = PipelineLibrary(settings.pipelines_folder, clock, find)
     ctx = Context(
         manager, pipelines, history, files, clock, __version__, os.environ, settings.debug
     )

@@ -78,23 +78,34 @@ def serve(**given: object) -> None:
 
 
 @main.command()
-@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
-def validate(folder: Path) -> None:
-    """Check the pipeline files in FOLDER; the exit status is 1 if there is an error in one."""
+@click.argument("path", default=".", type=click.Path(exists=True, path_type=Path))
+def validate(path: Path) -> None:
+    """Check the pipeline files in PATH, a file or a folder (by default the current one).
+
+    The exit status is 1 if there is an error in one; warnings are shown and counted only.
+    """
     from .check import check
 
     # The library logs what it leaves out; here it is printed below.
     logging.getLogger("runcast").addHandler(logging.NullHandler())
-    problems, pipelines = asyncio.run(check(folder))
+    is_folder = path.is_dir()
+    problems, pipelines = asyncio.run(check(path.absolute(), is_file=not is_folder))
     for problem in problems:
         click.echo(str(problem), err=True)
-    if problems:
+    errors = [problem for problem in problems if problem.is_error]
+    warned = _counted(len(problems) - len(errors), "warning")
+    if errors:
+        count = _counted(len(errors), "problem") + (f" and {warned}" if warned else "")
         files = len({problem.path for problem in problems})
-        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        _fail(f"{count} in {files} of the files in {folder}")
+        _fail(f"{count} in {files} of the files in {path}" if is_folder else f"{count} in {path}")
     names = ", ".join(pipeline.id for pipeline in pipelines)
-    count = "1 pipeline" if len(pipelines) == 1 else f"{len(pipelines)} pipelines"
-    click.echo(f"{count}, all good: {names}")
+    count = _counted(len(pipelines), "pipeline")
+    click.echo(f"{count}, {warned or 'all good'}: {names}" if count else f"no pipelines in {path}")
+
+
+def _counted(number: int, noun: str) -> str:
+    """`2 warnings`; nothing for 0."""
+    return f"{number} {noun}{'' if number == 1 else 's'}" if number else ""
 
 
 def _in_words(error: ValidationError, flags: dict[str, object]) -> str:

@@ -1,4 +1,4 @@
-"""What a library shows: the pipelines that can run, and what is wrong with the other files."""
+"""What a library shows: the pipelines that can run, and what is wrong with the files."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,12 +22,22 @@ class File:
     stamp: Stamp
     pipeline: Pipeline | None = None
     problems: tuple[Problem, ...] = ()
-    """What keeps it out: why it could not be read, or what the library's check has found."""
+    """Why it could not be read, or what the library's check has found."""
 
     @property
-    def rejected(self) -> bool:
-        """Whether it loads, but has not passed the library's check."""
+    def runnable(self) -> Pipeline | None:
+        """Its pipeline, unless an error keeps that from running."""
+        return None if any(problem.is_error for problem in self.problems) else self.pipeline
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether it loads, but the library's check has found something."""
         return self.pipeline is not None and bool(self.problems)
+
+    @property
+    def all_problems(self) -> Sequence[Problem]:
+        """Those, and the warnings of reading it."""
+        return self.problems if self.pipeline is None else self.pipeline.warnings + self.problems
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +47,7 @@ class Catalog:
     pipelines: tuple[Pipeline, ...] = ()
     """Those that can run, in the order of their files."""
     problems: tuple[Problem, ...] = ()
-    """What is wrong with the folder, and with the other files, in their order."""
+    """What is wrong with the folder and with the files, in their order; warnings, too."""
     _named: Mapping[str, Pipeline] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -51,11 +61,11 @@ class Catalog:
         problems = list(trouble)
         for name in sorted(files):
             file = files[name]
-            problems += file.problems
-            if file.pipeline is None or file.problems:
+            problems += file.all_problems
+            if (pipeline := file.runnable) is None:
                 continue
-            first = by_id.setdefault(file.pipeline.id, file.pipeline)
-            if first is file.pipeline:
+            first = by_id.setdefault(pipeline.id, pipeline)
+            if first is pipeline:
                 by_stem.setdefault(printable(name.rpartition(".")[0]), first)
             else:
                 problems.append(_twin(file.path, first))

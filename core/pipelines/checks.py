@@ -16,7 +16,7 @@ END_SECONDS = 1.0
 MAX_CHECKS = 4
 
 Check: TypeAlias = Callable[[Pipeline], Awaitable[Iterable[Problem]]]
-"""Finds what keeps a pipeline from running."""
+"""Finds what keeps a pipeline from running, as errors, or may do so, as warnings."""
 
 log = logging.getLogger("runcast.pipelines")
 

@@ -89,15 +89,20 @@ def _command(stage: CommandStage, where: Place) -> Iterator[Flaw]:
 def _env(entry: str, where: Place) -> Iterator[Flaw]:
     name, _, value = entry.partition("=")
     if not ENV_NAME.fullmatch(name):
-        # It is not quoted, because a broken entry may have a secret anywhere.
+        # Nothing of an entry is quoted, because it may have a secret anywhere.
         yield Flaw("must be `NAME` or `NAME=value`; a name has letters, digits and `_`", where)
-    yield from _as_it_is(value, where)
+    if PLACEHOLDER.search(value):
+        yield _as_it_is_flaw("`{{…}}`", where)
 
 
 def _as_it_is(text: str, where: Place) -> Iterator[Flaw]:
     if found := PLACEHOLDER.search(text):
-        message = f"{_braced(found[1])} is passed as it is: only {TEMPLATES} are templates"
-        yield Flaw(message, where, None, Severity.WARNING)
+        yield _as_it_is_flaw(_braced(found[1]), where)
+
+
+def _as_it_is_flaw(placeholder: str, where: Place) -> Flaw:
+    message = f"{placeholder} is passed as it is: only {TEMPLATES} are templates"
+    return Flaw(message, where, None, Severity.WARNING)
 
 
 def _braced(name: str) -> str:

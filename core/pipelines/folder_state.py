@@ -7,9 +7,14 @@ from pathlib import Path
 
 from .catalog import Catalog, File
 from .listing import Stamp
-from .problem import Problem
+from .problem import Problem, Severity
 
 BATCH_SECONDS = 0.5
+
+MESSAGES = {
+    Severity.ERROR: "a pipeline file is left out: %s",
+    Severity.WARNING: "a pipeline file may not do what is meant: %s",
+}
 
 log = logging.getLogger("runcast.pipelines")
 
@@ -77,9 +82,9 @@ class FolderState:
             self._trouble = problems
             self._publish_later()
 
-    def rejected(self) -> list[File]:
-        """The files that load, but have not passed the library's check."""
-        return [file for file in self._files.values() if file.rejected]
+    def doubtful(self) -> list[File]:
+        """The files that load, but of which the library's check has found something."""
+        return [file for file in self._files.values() if file.doubtful]
 
     def publish(self) -> None:
         """Shows what is known now, if it is not shown yet, and logs what is new in the problems."""
@@ -105,5 +110,5 @@ class FolderState:
             if problem in self._trouble and problem not in before:
                 log.warning("the pipelines folder is not up to date: %s", problem)
             elif problem.path in self._to_log or problem not in before:
-                log.warning("a pipeline file is left out: %s", problem)
+                log.warning(MESSAGES[problem.severity], problem)
         self._to_log.clear()

@@ -37,8 +37,8 @@ class PipelineLibrary:
     ) -> None:
         """Reads nothing yet.
 
-        `check` may find further problems in a pipeline that has loaded; they leave it out, too. One
-        that takes long leaves it out when it has found them.
+        `check` may find further problems in a pipeline that has loaded; errors leave it out,
+        too. One that takes long leaves it out when it has found them.
 
         Raises:
             InvalidInput: there is no such folder.
@@ -65,7 +65,7 @@ class PipelineLibrary:
         return self._state.catalog.get(id)
 
     def problems(self) -> tuple[Problem, ...]:
-        """What is wrong with the folder, and with the files that are left out."""
+        """What is wrong with the folder and its files: errors leave a file out, warnings do not."""
         return self._state.catalog.problems
 
     async def __aenter__(self) -> Self:

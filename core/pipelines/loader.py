@@ -113,7 +113,7 @@ class FolderLoader:
         if changed or now >= self._recheck_at:
             self._recheck_at = now + RECHECK_SECONDS
             check = self._checks.start if changed else self._checks.again
-            for file in self._state.rejected():
+            for file in self._state.doubtful():
                 check(file)
 
     async def _read_changed(self, listing: Listing) -> tuple[Problem, ...]:

@@ -30,7 +30,7 @@ from .definition import (
     Reference,
 )
 from .pipeline_head import PipelineHead, PipelineSettings
-from .problem import Problem
+from .problem import Problem, Severity
 
 MAX_OUTPUT_BYTES = 64 << 20
 LARGEST_OUTPUT_BYTES = 4 << 30
@@ -211,6 +211,13 @@ class Pipeline(BaseModel):
     """What is probably not meant, and does not keep it from running."""
     lines: Mapping[str, int] = Field(default_factory=dict)
     """The lines of what only its surroundings can prove wrong, by places as `stages[1].call`."""
+
+    def problem(
+        self, stage: int, key: str, message: str, severity: Severity = Severity.ERROR
+    ) -> Problem:
+        """What its surroundings have proved wrong: a value of the stage with that index."""
+        place = f"stages[{stage}].{key}"
+        return Problem(self.path, place, message, self.lines.get(place), severity)
 
     @property
     def id(self) -> str:

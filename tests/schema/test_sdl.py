@@ -57,6 +57,7 @@ def test_roots() -> None:
             "executionsConnection",
             "node",
             "pipeline",
+            "pipelineProblems",
             "pipelines",
             "server",
         ],

@@ -37,12 +37,16 @@ def command(hurry: Mapping[str, float] | None) -> list[str]:
 
 
 def runcast(
-    *arguments: str, hurry: Mapping[str, float] | None = None, **variables: str
+    *arguments: str,
+    hurry: Mapping[str, float] | None = None,
+    cwd: Path | None = None,
+    **variables: str,
 ) -> subprocess.CompletedProcess[str]:
     """The `runcast` command, run to its end."""
     return subprocess.run(
         [*command(hurry), *arguments],
         env=clean_environ(**variables),
+        cwd=cwd,
         capture_output=True,
         text=True,
         timeout=30,

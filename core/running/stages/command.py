@@ -74,22 +74,27 @@ class CommandRunner:
             ) from None
 
     def _env(self, call: StageCall[CommandStage]) -> dict[str, str]:
-        env = HEARD_AT_ONCE | child_environment(self._environ)
-        for entry in call.stage.env:
-            name, sets, value = entry.partition("=")
-            if sets:
-                env[name] = value
-            elif name in self._environ:
-                env[name] = self._environ[name]
-            else:
-                env.pop(name, None)
-        return env | {
+        return environment(call.stage, self._environ) | {
             "RUNCAST_EXECUTION_ID": call.execution_id,
             "RUNCAST_STAGE_ID": call.stage.id,
             "RUNCAST_ATTEMPT": str(call.attempt),
             "RUNCAST_WORKDIR": str(call.workdir),
             "RUNCAST_PIPELINE_DIR": str(call.folder),
         }
+
+
+def environment(stage: CommandStage, environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a stage's program, but for the variables of the execution."""
+    env = HEARD_AT_ONCE | child_environment(environ)
+    for entry in stage.env:
+        name, sets, value = entry.partition("=")
+        if sets:
+            env[name] = value
+        elif name in environ:
+            env[name] = environ[name]
+        else:
+            env.pop(name, None)
+    return env
 
 
 def child_environment(environ: Mapping[str, str]) -> dict[str, str]:

@@ -11,7 +11,7 @@ from pipeline_files import ids, put
 from runcast.core.pipelines import checks, folder_state, library as library_module, loader
 from runcast.core.pipelines.library import PipelineLibrary
 from runcast.core.pipelines.pipeline import Pipeline
-from runcast.core.pipelines.problem import Problem
+from runcast.core.pipelines.problem import Problem, Severity
 from virtual_clock import VirtualClock
 
 pytestmark = pytest.mark.usefixtures("leaves_no_task")
@@ -322,3 +322,47 @@ async def test_a_check_that_does_not_end_holds_up_nobody(
     assert asyncio.get_running_loop().time() - begun < 1
     let_go.set()
     await turns()
+
+
+async def test_a_warning_leaves_nothing_out(
+    tmp_path: Path, clock: VirtualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is told beside the pipeline, logged once per change, and looked at again after 10 s."""
+    path = put(tmp_path, "a.yaml", "a")
+    found = ["there is no such program"]
+
+    async def check(pipeline: Pipeline) -> Iterable[Problem]:
+        return [pipeline.problem(0, "command", each, Severity.WARNING) for each in found]
+
+    async with PipelineLibrary(tmp_path, clock, check) as library:
+        told = f"{path}:3: warning: stages[0].command: there is no such program"
+        for _ in range(2):
+            assert ids(library) == ["a"]
+            assert [str(problem) for problem in library.problems()] == [told]
+            assert [record.getMessage() for record in caplog.records] == [
+                f"a pipeline file may not do what is meant: {told}"
+            ]
+            clock.advance(loader.RECHECK_SECONDS)
+            await library.settled()
+        found.clear()
+        clock.advance(loader.RECHECK_SECONDS)
+        await library.settled()
+        assert (ids(library), library.problems()) == (["a"], ())
+
+
+async def test_what_a_file_says_is_a_warning(
+    tmp_path: Path, clock: VirtualClock, check: Check
+) -> None:
+    """It is told with what the check finds, and an error of that leaves the pipeline out."""
+    path = put(tmp_path, "a.yaml", "a")
+    path.write_text(path.read_text().replace("[cat]", "[cat, '{{x}}']"))
+    async with PipelineLibrary(tmp_path, clock, check) as library:
+        assert ids(library) == ["a"]
+        assert [problem.severity for problem in library.problems()] == [Severity.WARNING]
+        check.missing = {"a"}
+        (tmp_path / "b.yaml").write_text(path.read_text())
+        path.unlink()
+        await library.settled()
+        assert ids(library) == []
+        severities = [problem.severity for problem in library.problems()]
+        assert severities == [Severity.WARNING, Severity.ERROR]
