@@ -15,6 +15,7 @@ from runcast.resolvers.context import Context
 from runcast.resolvers.executions import (
     MAX_LIST,
     ExecutionPage,
+    cancel_execution,
     cancel_executions,
     follow_execution,
     get_execution,
@@ -183,6 +184,18 @@ async def test_a_reason_for_many_is_the_reason_of_each(context: Context) -> None
     done = await cancel_executions(context, EVERYTHING, "enough")
     reasons = [one.execution.cancellation for one in done if one.execution]
     assert [one.reason for one in reasons if one] == ["enough"] * 2
+
+
+async def test_a_cancel_can_be_forced_in_hindsight(
+    context: Context, engine: ScriptedEngine
+) -> None:
+    """And whoever asks without force a second time is told why not."""
+    id = await started(context)
+    await engine.say(Began(id, 1), StageStarted(id, 1, 0))
+    asked = [await cancel_execution(context, id, force=force) for force in (False, False, True)]
+    assert [one.accepted for one in asked] == [True, False, True]
+    forced = [one.execution.cancellation for one in asked if one.execution]
+    assert [one.forced for one in forced if one] == [False, False, True]
 
 
 async def test_what_is_being_cancelled_still_runs(context: Context, engine: ScriptedEngine) -> None:

@@ -88,6 +88,7 @@ def test_stage_output_in_parts(graphql: GraphQLDoor, run: Run, ended: Ended) -> 
     id = ended(run("echo", "0123😀56789"))
     query = """query ($id: ID!) { execution(id: $id) { stages {
       all: output { offset text isFinal truncated stageId }
+      almost: output(limit: 9) { text isFinal }
       start: output(limit: 5) { offset text isFinal }
       rest: output(offset: 5) { offset text isFinal }
       past: output(offset: 99) { offset text isFinal }
@@ -96,6 +97,7 @@ def test_stage_output_in_parts(graphql: GraphQLDoor, run: Run, ended: Ended) -> 
     [stage] = graphql.ask(query, id=id)["execution"]["stages"]
     whole = {"text": "0123😀56789", "isFinal": True, "truncated": False, "stageId": "say"}
     assert stage["all"] == {"offset": 0} | whole
+    assert stage["almost"] == {"text": "0123😀5678", "isFinal": False}
     assert stage["start"] == {"offset": 0, "text": "0123😀", "isFinal": False}
     assert stage["rest"] == {"offset": 5, "text": "56789", "isFinal": True}
     assert stage["past"] == {"offset": 99, "text": "", "isFinal": True}

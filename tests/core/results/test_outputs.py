@@ -465,11 +465,14 @@ class Paused(Outputs):
         return super().save(execution)
 
 
-async def test_what_has_ended_is_saved_and_can_be_waited_for(tmp_path: Path) -> None:
-    """In the order in which it was noted."""
+async def test_what_has_ended_is_saved_and_can_be_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the order in which it was noted, and not for longer than it takes."""
+    monkeypatch.setattr(output_writer, "COMMIT_SECONDS", 600)
     outputs = Paused(tmp_path)
     outputs.free.set()
-    async with OutputWriter(outputs, files(tmp_path)) as writer:
+    async with OutputWriter(outputs, files(tmp_path)) as writer, asyncio.timeout(30):
         for number in range(5):
             writer.note(an_ended(f"exec_1_{number}", input=str(number)))
         await writer.committed("exec_1_4")
