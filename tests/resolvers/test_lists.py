@@ -19,7 +19,7 @@ from runcast.resolvers.executions import (
     cancel_executions,
     follow_execution,
     get_execution,
-    is_held,
+    is_live,
     list_executions,
     page_executions,
     retry_execution,
@@ -53,7 +53,7 @@ async def historic(ctx: Context, engine: ScriptedEngine, input: str = "hello") -
     assert await ctx.history.committed(id)
     ctx.manager.sweep()
     execution = await ctx.history.get(id)
-    assert execution is not None and not is_held(ctx, id)
+    assert execution is not None and not is_live(ctx, id)
     return execution
 
 
@@ -90,7 +90,8 @@ async def test_what_still_runs_has_a_duration(context: Context, engine: Scripted
     """In a minute it will have taken longer than what ended as soon as it was started."""
     runs, ended = await started(context), await started(context)
     at = context.manager.get(ended).started_at
-    await engine.say(Began(ended, at), Ended(ended, at, Status.FAILED, EndReason.STAGE_ERROR))
+    await engine.say(Began(runs, at), Began(ended, at))
+    await engine.say(Ended(ended, at, Status.FAILED, EndReason.STAGE_ERROR))
     later = replace(context, clock=Later(context))
     found = await page_executions(later, order=Order(OrderField.DURATION, descending=True))
     assert ids(found) == [runs, ended]
