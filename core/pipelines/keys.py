@@ -28,9 +28,11 @@ def _known_keys(loc: Place) -> Iterator[str]:
     annotations: list[Any] = [PipelineFile]
     for part in loc[:-1]:
         annotations = [below for one in annotations for below in _below(one, part)]
-    for model in annotations:
-        if isinstance(model, type) and issubclass(model, BaseModel):
-            yield from (field.alias or name for name, field in model.model_fields.items())
+    for one in annotations:
+        # A key that may be left out has a union with None.
+        for model in (one, *get_args(one)):
+            if isinstance(model, type) and issubclass(model, BaseModel):
+                yield from (field.alias or name for name, field in model.model_fields.items())
 
 
 def _below(annotation: Any, part: str | int) -> Iterator[Any]:

@@ -78,6 +78,28 @@ def test_a_byte_order_mark_is_no_content(tmp_path: Path) -> None:
     assert load(path).id == "words"
 
 
+def test_a_key_is_suggested_wherever_it_stands(tmp_path: Path) -> None:
+    """Also within keys whose names in the file are not those in the code."""
+    text = (
+        VALID
+        + "    conditions:\n      earlyExit: {condition: {path: a}, returnStge: count}\n"
+        + "    output: {formt: text}\n"
+    )
+    assert told(tmp_path / "p.yaml", text) == [
+        "p.yaml:12: stages[1].conditions.earlyExit.returnStge: unknown key `returnStge`; "
+        "did you mean `returnStage`?",
+        "p.yaml:13: stages[1].output.formt: unknown key `formt`; did you mean `format`?",
+    ]
+
+
+def test_a_file_may_be_exactly_as_big_as_the_limit(tmp_path: Path) -> None:
+    """What is in it is read to its last byte."""
+    path = tmp_path / "p.yaml"
+    path.write_text(VALID + "#".ljust((1 << 17) - len(VALID) - 1) + "\n")
+    assert path.stat().st_size == 1 << 17
+    assert load(path).id == "words"
+
+
 def test_a_merge_key_takes_over_another_stage(tmp_path: Path) -> None:
     """`<<: *name` fills in what a mapping does not say itself."""
     path = tmp_path / "p.yaml"
