@@ -46,6 +46,18 @@ async def test_a_confirmation_is_for_the_state_that_waited_or_a_later_one() -> N
     assert confirmation.result()
 
 
+async def test_what_others_wait_for_confirms_nothing() -> None:
+    """Not even the first state of an execution."""
+    backlog = Backlog()
+    for execution in (FIRST, OTHER):
+        backlog.put(execution)
+    confirmation = backlog.confirmation("exec_1")
+    backlog.written([OTHER])
+    assert not confirmation.done()
+    backlog.written([FIRST])
+    assert confirmation.result()
+
+
 async def test_what_does_not_wait_is_confirmed_at_once() -> None:
     """It was written before, or never known."""
     assert Backlog().confirmation("exec_1").result()

@@ -190,6 +190,51 @@ def test_a_page_is_in_the_order_of_the_ends(
     assert (found.total, found.counts[Status.QUEUED]) == (2, 0)
 
 
+@pytest.mark.parametrize(
+    ("filter", "numbers"),
+    [
+        (EVERYTHING, [5, 4, 3, 2, 1, 0]),
+        (ExecutionFilter(status=frozenset({Status.FAILED})), [4, 1]),
+        (ExecutionFilter(not_status=frozenset({Status.FAILED})), [5, 3, 2, 0]),
+        (ExecutionFilter(status=frozenset()), []),
+        (ExecutionFilter(pipeline_id=frozenset({"p0", "p5"})), [5, 0]),
+        (ExecutionFilter(pipeline_id=frozenset()), []),
+        (ExecutionFilter(labels=(("n", "3"),)), [3]),
+        (ExecutionFilter(labels=(("n", "3"), ("n", "4"))), []),
+        (ExecutionFilter(text="NUMBER 2"), [2]),
+        (ExecutionFilter(text="exec_4"), [4]),
+        (ExecutionFilter(text="pipeline 1"), [1]),
+        (ExecutionFilter(text="number 9"), []),
+        (ExecutionFilter(started_after=3), [5, 4]),
+        (ExecutionFilter(started_before=2), [1, 0]),
+        (ExecutionFilter(started_after=1, started_before=4), [3, 2]),
+    ],
+    ids=str,
+)
+def test_each_condition_of_a_filter_holds(
+    file: HistoryFile, filter: ExecutionFilter, numbers: list[int]
+) -> None:
+    """By itself; the counts are those of all statuses."""
+    many = [
+        an_execution(
+            f"exec_{n}",
+            started_at=n,
+            ended_at=n,
+            pipeline_id=f"p{n}",
+            pipeline_name=f"Pipeline {n}",
+            input_preview=f"number {n}",
+            labels=(("n", str(n)),),
+            status=TERMINAL[n % 3],
+        )
+        for n in range(6)
+    ]
+    keep(file, many)
+    found = file.reader.page({}, filter, Order(), PageRequest(), NOW)
+    assert [one for _, one in found.page.items] == [many[n] for n in numbers]
+    counted = Counter(one.status for one in many if filter.of_any_status().matches(one))
+    assert (found.total, found.counts) == (len(numbers), {one: counted[one] for one in Status})
+
+
 @pytest.mark.parametrize("descending", [False, True])
 def test_between_cursors_that_have_crossed_there_is_nothing(
     file: HistoryFile, descending: bool

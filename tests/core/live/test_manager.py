@@ -506,6 +506,23 @@ async def test_closing_interrupts_every_watch_and_refuses_every_start(
         await start(manager)
 
 
+async def test_whoever_leaves_has_closed_everything(
+    engine: ScriptedEngine, clock: VirtualClock
+) -> None:
+    """The engine at once, and every reader."""
+    async with ExecutionManager(engine, clock) as manager:
+        streams = [manager.watch((await start(manager)).id), manager.watch_list()]
+        for stream in streams:
+            await anext(stream)
+        assert engine.graces == []
+    assert engine.graces == [0]
+    async with asyncio.timeout(30):
+        for stream in streams:
+            with pytest.raises(Stopping):
+                while await anext(stream):
+                    pass
+
+
 async def test_readers_end_though_the_engine_fails_to(
     manager: ExecutionManager, engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

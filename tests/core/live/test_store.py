@@ -85,6 +85,15 @@ def test_the_list_tells_what_came_and_changed_oldest_change_first() -> None:
     assert since(store, store.version) == []
 
 
+def test_the_list_of_a_new_server_is_known() -> None:
+    """A reader that saw it while nothing had run yet is told what came since, without a RESET."""
+    store = Store()
+    seen = store.version
+    assert since(store, seen) == []
+    put(store, "a")
+    assert since(store, seen) == [("a", True)]
+
+
 def test_output_is_no_change_of_the_list() -> None:
     """Lists do not show it."""
     store = Store()
