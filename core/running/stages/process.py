@@ -158,8 +158,9 @@ class ChildProcess(asyncio.SubprocessProtocol):
         """Whether it has to wait, when it writes more, until somebody reads it."""
         self._reading.clear() if wait else self._reading.set()
         for fd in self._open:
-            pipe = self._transport.get_pipe_transport(fd)
-            if isinstance(pipe, asyncio.ReadTransport) and not pipe.is_closing():
+            # uvloop's transports are of no class of asyncio's.
+            pipe = cast("asyncio.ReadTransport | None", self._transport.get_pipe_transport(fd))
+            if pipe is not None and not pipe.is_closing():
                 pipe.pause_reading() if wait else pipe.resume_reading()
 
     def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
