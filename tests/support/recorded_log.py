@@ -37,15 +37,26 @@ class WatchedWriter(ListWriter):
                 self._inside -= 1
 
 
+class ForgetfulWriter(WatchedWriter):
+    """Keeps the latest piece only; for floods."""
+
+    def append(self, stream: LogStream, text: str, at: int) -> LogPiece:
+        piece = super().append(stream, text, at)
+        self.pieces[:] = [piece]
+        return piece
+
+
 class Recorded:
     """What the logs of an attempt have published, and what they have stored."""
 
-    def __init__(self, refusal: Exception | None = None) -> None:
+    def __init__(self, refusal: Exception | None = None, *, forgetful: bool = False) -> None:
+        """`forgetful`: nothing is remembered but the end of what was stored."""
         self.pieces: list[LogPiece] = []
         self.offsets: list[int] = []
         """How long stdout was before each of them."""
         self.progresses: list[float] = []
-        self.writer = WatchedWriter()
+        self.writer = ForgetfulWriter() if forgetful else WatchedWriter()
+        self._forgetful = forgetful
         self.opened = 0
         self._refusal = refusal
 
@@ -93,6 +104,8 @@ class Recorded:
         if self._refusal is not None:
             raise self._refusal
         assert not of_value
+        if self._forgetful:
+            return
         self.pieces.append(piece)
         self.offsets.append(output_offset)
 

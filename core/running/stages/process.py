@@ -16,6 +16,8 @@ STDERR_BYTES = 4096
 POLL_SECONDS = 0.02
 DRAIN_SECONDS = 0.5
 AFTER_KILL_SECONDS = 2.0
+TURNS = 3
+"""After so many an event loop has looked at every pipe, and one look takes all that is in it."""
 HAS_PROC = Path("/proc/self/stat").exists()
 
 
@@ -102,6 +104,12 @@ class ChildProcess(asyncio.SubprocessProtocol):
     async def _killed_when(self, doomed: asyncio.Event) -> None:
         await doomed.wait()
         await self.kill()
+
+    async def caught_up(self) -> None:
+        """Returns when all has been received that it had written by now."""
+        await self._reading.wait()
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
 
     async def terminate(self, stop: Stop) -> None:
         """TERM, then KILL after `stop.grace` seconds or as soon as `stop.force` is set."""

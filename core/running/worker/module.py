@@ -87,10 +87,15 @@ class StageModule:
 
 
 def _log_to_stderr() -> None:
-    """What is logged belongs to the stage, unless the module has seen to its logging itself."""
+    """What is logged belongs to the stage, unless somebody sees to that: the module or a function.
+
+    Hence the handler of last resort, which takes what no other one takes.
+    """
     logging = sys.modules.get("logging")
     if logging is not None and not logging.root.handlers:
-        logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+        logging.lastResort = logging.StreamHandler(sys.stderr)
+        logging.lastResort.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+        logging.root.setLevel(logging.INFO)
 
 
 def _stamp(file: str) -> tuple[int, int]:

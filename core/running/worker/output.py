@@ -1,16 +1,22 @@
 """What calls print and emit, on its way to the server."""
 
+import codecs
 import io
 import threading
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
+from functools import partial
 from itertools import groupby
 from operator import itemgetter
 from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING
 
 from .channel import Channel
 from .values import encodable
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 FLUSH_CHARACTERS = 65_536
 FLUSH_SECONDS = 0.02
@@ -52,6 +58,8 @@ class CallOutput:
         self._size = 0
         self._scheduled = False
         self._lock = threading.RLock()
+        decoder = codecs.getincrementaldecoder("utf-8")
+        self._decoders = {name: decoder("replace") for name in ("stdout", "stderr")}
 
     def write(self, stream: str, text: str) -> None:
         """Adds text to a stream (`stdout`, `stderr`), from any thread.
@@ -69,6 +77,11 @@ class CallOutput:
             elif not self._scheduled:
                 self._scheduled = True
                 self._flusher.soon(self)
+
+    def write_bytes(self, stream: str, data: bytes) -> None:
+        """Adds UTF-8; a character may come in several parts."""
+        with self._lock:
+            self.write(stream, self._decoders[stream].decode(data))
 
     def progress(self, done: float) -> None:
         """Says how far the call is, from 0 to 1."""
@@ -98,6 +111,17 @@ OUTPUT: ContextVar[CallOutput] = ContextVar("OUTPUT")
 """Where what is printed belongs; tasks, and threads that asyncio starts, inherit it."""
 
 
+def inherit_in_threads() -> None:
+    """Has every thread inherit it, as Python 3.14 has an option for (`thread_inherit_context`)."""
+    start = threading.Thread.start
+
+    def started(thread: threading.Thread) -> None:
+        thread.run = partial(copy_context().run, thread.run)  # type: ignore[method-assign]
+        start(thread)
+
+    threading.Thread.start = started  # type: ignore[method-assign]
+
+
 class CallStream(io.TextIOBase):
     """`sys.stdout` of all calls: what is printed goes to the call that prints it."""
 
@@ -105,6 +129,7 @@ class CallStream(io.TextIOBase):
         self._name = name
         self._otherwise = otherwise
         """Takes what no call prints, as while a module is imported."""
+        self.buffer = CallBytes(name, otherwise)
 
     @property
     def encoding(self) -> str:  # type: ignore[override]  # a writable attribute there
@@ -112,6 +137,13 @@ class CallStream(io.TextIOBase):
 
     def writable(self) -> bool:
         return True
+
+    def fileno(self) -> int:
+        """For children: what they write there is said by the process, if one call runs in it."""
+        return self._otherwise.fileno()
+
+    def reconfigure(self, **options: object) -> None:
+        """As of any stream of text; there is nothing to choose here."""
 
     def write(self, text: str) -> int:
         output = OUTPUT.get(None)
@@ -125,3 +157,22 @@ class CallStream(io.TextIOBase):
             output.flush()
         else:
             self._otherwise.flush()
+
+
+class CallBytes(io.BufferedIOBase):
+    """`sys.stdout.buffer` of all calls."""
+
+    def __init__(self, name: str, otherwise: io.TextIOBase) -> None:
+        self._name = name
+        self._otherwise = otherwise
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: "ReadableBuffer") -> int:
+        encoded = bytes(data)
+        if (output := OUTPUT.get(None)) is not None:
+            output.write_bytes(self._name, encoded)
+        else:
+            self._otherwise.write(encoded.decode("utf-8", "replace"))
+        return len(encoded)

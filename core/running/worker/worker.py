@@ -14,7 +14,7 @@ from .call import Call
 from .channel import Channel
 from .frames import Head, Message
 from .module import StageModule
-from .output import OUTPUT, CallStream, Flusher
+from .output import OUTPUT, CallStream, Flusher, inherit_in_threads
 from .state import ProcessState
 from .values import described
 
@@ -53,6 +53,7 @@ class Worker:
         threading.Thread(target=self._listen, name="runcast listener", daemon=True).start()
         for name in ("stdout", "stderr"):
             setattr(sys, name, CallStream(name, getattr(sys, name)))
+        inherit_in_threads()
         os.register_at_fork(after_in_child=_print_as_usual)
         with suppress(Stopped):
             while not self._ended.is_set():

@@ -23,8 +23,9 @@ from .function import Function, Module
 from .heartbeat import BEAT_SECONDS, MISSED_BEATS, Heartbeat
 from .messages import FileValue, answered, call_body, call_head
 
-ARGUMENTS = ("-P", "-m", f"{__package__.rpartition('.')[0]}.worker")
-"""-P: what lies in the working directory is not for it to import."""
+ARGUMENTS = ("-P", "-u", "-m", f"{__package__.rpartition('.')[0]}.worker")
+"""-P: what lies in the working directory is not for it to import. -u: what does not go through the
+calls' streams is not held back."""
 TAIL_BYTES = 4096
 STREAMS = {"stdout": LogStream.STDOUT, "stderr": LogStream.STDERR}
 DYING_SECONDS = 2.0
@@ -41,6 +42,7 @@ class _Request:
     nonce: str
     answer: "asyncio.Future[tuple[Head, bytes]]"
     log: AttemptLog | None = None
+    """None: it says nothing of its own."""
 
 
 class WorkerProcess(asyncio.Protocol):
@@ -58,6 +60,8 @@ class WorkerProcess(asyncio.Protocol):
         self.reusable = True
         """Whether it is as it was when it had imported its module."""
         self._requests: dict[int, _Request] = {}
+        self._logs: list[AttemptLog] = []
+        """Of the calls in it, until all that they have said has come."""
         self._ids = count(1)
         self._unpacker = Unpacker()
         self._said = bytearray()
@@ -145,10 +149,27 @@ class WorkerProcess(asyncio.Protocol):
         file = call.stores.new_file()
         head = call_head(call, function, file, is_async=is_async)
         answer = self._ask(head, call_body(call), call.log)
+        self._logs.append(call.log)
         call.log.make_wait(self._make_wait)
         if is_async:
             self._has_loop = True
             self._heartbeat.begin()
+        try:
+            await self._answered(call, answer, is_async=is_async)
+            await self._child.caught_up()
+        finally:
+            self._logs.remove(call.log)
+        head, body = answer.result()
+        self.reusable = self.reusable and head.get("clean", True)
+        return answered(head, body, file)
+
+    async def _answered(
+        self,
+        call: StageCall[PythonStage],
+        answer: "asyncio.Future[tuple[Head, bytes]]",
+        *,
+        is_async: bool,
+    ) -> None:
         try:
             # Not the future itself: it would be cancelled, too.
             await asyncio.wait([answer])
@@ -156,9 +177,6 @@ class WorkerProcess(asyncio.Protocol):
             ended = self._end_call(call, answer) if is_async else self.stop(call.stop)
             await in_spite_of_cancels(ended)
             raise
-        head, body = answer.result()
-        self.reusable = self.reusable and head.get("clean", True)
-        return answered(head, body, file)
 
     def _ask(
         self, head: Head, body: bytes = b"", log: AttemptLog | None = None
@@ -279,6 +297,9 @@ class WorkerProcess(asyncio.Protocol):
     def _make_wait(self, wait: bool) -> None:
         """Whether a call says more than can be stored; nothing is read of the process then."""
         self._unread_logs += 1 if wait else -1
+        self._child.make_wait(self._unread_logs > 0)
+        if self._transport.is_closing():
+            return
         if self._unread_logs:
             self._heartbeat.end()
             self._transport.pause_reading()
@@ -295,10 +316,12 @@ class WorkerProcess(asyncio.Protocol):
         self._break_off(f"did not answer for {seconds:g} s and was ended")
 
     def _said_by_process(self, fd: int, data: bytes) -> None:
-        """What comes from a library or a child of a function, and not through Python's streams."""
-        logs = [request.log for request in self._requests.values() if request.log is not None]
-        if len(logs) == 1:
-            logs[0].receive(LogStream.STDOUT if fd == STDOUT else LogStream.STDERR, data)
+        """What comes from a library or a child of a function, and not through Python's streams.
+
+        Where several calls share the process, it is not known whose that is.
+        """
+        if len(self._logs) == 1:
+            self._logs[0].receive(LogStream.STDOUT if fd == STDOUT else LogStream.STDERR, data)
         self._said += data
         del self._said[:-TAIL_BYTES]
 

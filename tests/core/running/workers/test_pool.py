@@ -187,15 +187,18 @@ async def test_a_worker_imports_the_standard_library_only() -> None:
 def _call(name: str) -> bytes:
     module = {"module": "stage_functions_of_tests", "folder": str(FOLDER), "path": name}
     load = packed({"type": "load", "id": 1, "nonce": "a", **module})
-    call = {"executionId": "exec_1", "stageId": "think", "attempt": 1, "async": False, "path": name}
-    given = json.dumps({"input": "", "pipelineInput": "", "outputs": {}}).encode()
-    return load + packed({"type": "call", "id": 2, "nonce": "b", **call}, given)
+    of_stage = {"executionId": "exec_1", "stageId": "think", "attempt": 1}
+    call = {"async": False, "path": name, "workdir": "/nowhere", "limit": 1000, "file": "/nowhere"}
+    given = json.dumps({"input": [""], "pipelineInput": [""], "outputs": {}}).encode()
+    return load + packed({"type": "call", "id": 2, "nonce": "b", **of_stage, **call}, given)
 
 
 def _until_it_emits(connection: socket.socket) -> None:
     said = b""
     while b"emit" not in said:
-        said += connection.recv(1000)
+        received = connection.recv(1000)
+        assert received, said
+        said += received
 
 
 def _pids() -> set[int]:
