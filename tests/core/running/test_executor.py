@@ -8,74 +8,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from memory_stores import AtOnce, MemoryStores
+from courses import Course, failing
 from patience import turns, until
 from runcast.core.errors import StageError
-from runcast.core.execution.events import Ended, Event, StageLogged, Submitted
+from runcast.core.execution.events import Ended, Submitted
+from runcast.core.execution.log import LogStream
 from runcast.core.execution.model import (
     EndReason,
-    Execution,
     RunOptions,
     StageStatus,
     Status,
     Usage,
 )
 from runcast.core.json_value import as_text
-from runcast.core.live.launch import pending
 from runcast.core.pipelines.pipeline import Pipeline, PipelineFile
-from runcast.core.running.executor import PipelineExecutor
-from runcast.core.running.stages import StageCall, StageResult, Stop
-from samples import a_pipeline, an_execution
-from scripted_stages import Act, Gate, ScriptedRunner, SlowToStop
+from runcast.core.running.stages import StageCall, StageResult
+from samples import a_pipeline
+from scripted_stages import Gate, SlowToStop
 from virtual_clock import VirtualClock
 
 pytestmark = pytest.mark.usefixtures("leaves_no_task")
-
-
-class Course:
-    """A run of the executor, and everything that it says; every event is tried on the model."""
-
-    def __init__(self, pipeline: Pipeline, clock: VirtualClock, **acts: Act) -> None:
-        self.runner = ScriptedRunner(**acts)
-        self.pipeline = pipeline
-        self.execution = an_execution(stages=pending(pipeline))
-        self.events: list[Event] = []
-        runners = {"python": self.runner, "prompt": self.runner}
-        self._executor = PipelineExecutor(runners, clock, MemoryStores(), AtOnce())
-
-    def begin(self) -> "asyncio.Task[None]":
-        run = self._executor.run(self.execution, self.pipeline, self.sink, Stop())
-        return asyncio.create_task(run)
-
-    async def run(self) -> Execution:
-        async with asyncio.timeout(30):
-            await self.begin()
-        return self.execution
-
-    async def sink(self, event: Event) -> None:
-        self.execution = event.after(self.execution)
-        self.events.append(event)
-
-    @property
-    def said(self) -> list[str]:
-        """The kinds of the events but for output."""
-        return [type(one).__name__ for one in self.events if not isinstance(one, StageLogged)]
-
-    @property
-    def stages(self) -> list[StageStatus]:
-        return [stage.status for stage in self.execution.stages]
-
-
-def failing(error: BaseException, times: int = 100) -> Act:
-    """An act that raises so often and then succeeds."""
-    left = [error] * times
-
-    async def act(call: StageCall[Any]) -> object:
-        if left:
-            raise left.pop()
-        return "at last"
-
-    return act
 
 
 @pytest.mark.parametrize("mode", ["api", "cli"])
@@ -123,8 +75,11 @@ async def test_a_silent_stage_puts_out_its_value(clock: VirtualClock) -> None:
         call.emit("thinking")
         return "the value"
 
-    after = await Course(a_pipeline("one", "two"), clock, two=talk).run()
-    assert [stage.output.text() for stage in after.stages] == ["hello", "thinking"]
+    course = Course(a_pipeline("one", "two"), clock, two=talk)
+    after = await course.run()
+    assert (course.told(0), course.told(1)) == ("hello", "thinking")
+    assert [stage.log.output_length for stage in after.stages] == [5, 8]
+    assert (course.log(1, "one"), course.log(1, "two")) == ([], [(LogStream.STDOUT, "thinking")])
     assert as_text({"a": 1}) == '{\n  "a": 1\n}'
 
 

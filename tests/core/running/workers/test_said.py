@@ -152,7 +152,7 @@ class TestOfBothLoops:
             await asyncio.sleep(0.1)
             gate.set()
             await cancelled(task)
-        assert set(told.stored()) == {"y", "\n"}
+        assert set(told.stored()) in ({"y"}, {"\n"}, {"y", "\n"})
         assert told.writer.closed
         assert await Attempt(a_function("shouts")).run(python) == "HELLO"
         other = Attempt(a_function("saying_steps:says_async"), {"way": "print", "words": WORDS})
