@@ -98,9 +98,11 @@ class AttemptLog:
         self.write(LogStream.STDOUT, text)
 
     def write(self, stream: LogStream, text: str) -> None:
-        """Adds text, as a whole."""
+        """Adds text, as a whole. What the engine says comes after all that was said before."""
         if not text:
             return
+        if stream is LogStream.SYSTEM:
+            self._end_lines(only_old=False)
         self.silent = self.silent and stream is LogStream.SYSTEM
         self._add(stream, text)
 

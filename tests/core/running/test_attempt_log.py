@@ -202,6 +202,18 @@ def test_texts_stay_in_their_order_over_all_streams(texts: list[tuple[LogStream,
     told.check_places()
 
 
+@pytest.mark.parametrize("last", [b"words", b"", b"half a character \xc3"])
+async def test_what_the_engine_says_comes_after_the_last_words(last: bytes) -> None:
+    """Although nobody knows yet that their line has come to its end."""
+    told = Recorded()
+    async with told.log() as log:
+        log.receive(OUT, b"a line\n" + last)
+        log.receive(ERR, last)
+        log.write(SYSTEM, "the stage failed\n")
+    said = last.decode("utf-8", "replace")
+    assert told.stored() == told.text() == f"a line\n{said}{said}the stage failed\n"
+
+
 LINES = st.lists(
     st.tuples(PIPES, st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"]))),
     max_size=12,
