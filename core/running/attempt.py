@@ -7,7 +7,7 @@ from typing import Any
 
 from ..errors import StageError, StageTimeout
 from ..execution.log import LogStream
-from ..execution.stored import StoredValue, TooLarge
+from ..execution.stored import StoredValue
 from ..json_value import JSON, as_text, dumps
 from .contents import INLINE_BYTES, content
 from .parsing import parsed
@@ -48,6 +48,8 @@ def _parsed(call: StageCall[Any], value: JSON) -> JSON:
     by_model = call.stage.kind == "prompt"
     result = parsed(call.stage.output, content(value, call.stores), by_model=by_model)
     encoded = result.encode("utf-8", "replace") if isinstance(result, str) else dumps(result)
+    if len(encoded) > call.stage.max_output_bytes:
+        raise call.too_large()
     return result if len(encoded) <= INLINE_BYTES else _stored(call, encoded, result)
 
 
@@ -55,10 +57,7 @@ def _stored(call: StageCall[Any], encoded: bytes, value: JSON) -> JSON:
     spool = call.stores.spool(
         call.execution_id, call.stage.id, call.attempt, call.stage.max_output_bytes
     )
-    try:
-        spool.write(encoded)
-    except TooLarge:
-        raise call.too_large() from None
+    spool.write(encoded)
     stored = spool.finish()
     if isinstance(stored, bytes):
         return value
