@@ -155,6 +155,8 @@ def _storable_stage(stage: StageRun) -> StageRun:
 
 
 def _small(value: JSON) -> JSON:
+    if isinstance(value, StoredValue):
+        return value
     try:
         return value if len(dumps(value)) <= STORED_VALUE_BYTES else None
     except NotJSON:
