@@ -45,8 +45,14 @@ class Call:
         self._limit: int = head["limit"]
         self._file: str = head["file"]
         """Where a value goes that is too large for a message."""
-        self._input = read_value(given["input"])
-        self._context = StageContext(
+        self._arguments: tuple[Any, StageContext] | OSError
+        try:
+            self._arguments = read_value(given["input"]), self._context(head, given)
+        except OSError as error:
+            self._arguments = error
+
+    def _context(self, head: Head, given: Any) -> StageContext:
+        return StageContext(
             head["executionId"],
             head["stageId"],
             head["attempt"],
@@ -58,7 +64,14 @@ class Call:
         )
 
     def arguments(self, function: Callable[..., Any]) -> tuple[Any, ...]:
-        return arguments(function, self._input, self._context)
+        """What the function is called with.
+
+        Raises:
+            OSError: what it is given cannot be read.
+        """
+        if isinstance(self._arguments, OSError):
+            raise self._arguments
+        return arguments(function, *self._arguments)
 
     def answer_value(self, value: object, *, clean: Callable[[], bool]) -> None:
         """Answers with what the function has returned.

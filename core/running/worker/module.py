@@ -91,7 +91,7 @@ def _log_to_stderr() -> None:
 
     Hence the handler of last resort, which takes what no other one takes.
     """
-    logging = sys.modules.get("logging")
+    logging: Any = sys.modules.get("logging")
     if logging is not None and not logging.root.handlers:
         logging.lastResort = logging.StreamHandler(sys.stderr)
         logging.lastResort.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))

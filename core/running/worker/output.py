@@ -119,7 +119,7 @@ def inherit_in_threads() -> None:
         thread.run = partial(copy_context().run, thread.run)  # type: ignore[method-assign]
         start(thread)
 
-    threading.Thread.start = started  # type: ignore[method-assign]
+    threading.Thread.start = started  # type: ignore[method-assign, assignment]
 
 
 class CallStream(io.TextIOBase):

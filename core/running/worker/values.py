@@ -3,6 +3,7 @@
 import os
 import traceback
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from hashlib import sha256
 from types import TracebackType
 from typing import Any
@@ -53,8 +54,13 @@ def store_value(encoded: bytes, file: str) -> str | None:
     """
     if len(encoded) <= INLINE_BYTES:
         return None
-    with open(file, "wb") as stored:  # noqa: PTH123
-        stored.write(encoded)
+    try:
+        with open(file, "wb") as stored:  # noqa: PTH123
+            stored.write(encoded)
+    except OSError:
+        with suppress(OSError):
+            os.unlink(file)  # noqa: PTH108
+        raise
     return sha256(encoded).hexdigest()
 
 

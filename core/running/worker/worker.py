@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -60,14 +61,19 @@ class Worker:
                 self._perform(*self._requests.get())
 
     def _listen(self) -> None:
-        for head, body in self._channel.messages():
-            if head["type"] == "stop":
-                threading.Thread(target=self._nudge, name="runcast nudge", daemon=True).start()
-            else:
-                with self._choosing:
-                    self._deliver(head, body)
-        # The server is gone: end, with everything that a function has started.
-        os.killpg(os.getpgrp(), signal.SIGKILL)
+        try:
+            for head, body in self._channel.messages():
+                if head["type"] == "stop":
+                    threading.Thread(target=self._nudge, name="runcast nudge", daemon=True).start()
+                else:
+                    with self._choosing:
+                        self._deliver(head, body)
+        except Exception:
+            traceback.print_exc(file=sys.__stderr__)
+        finally:
+            # The server is gone, or nothing can be heard of it: end, with everything that a
+            # function has started.
+            os.killpg(os.getpgrp(), signal.SIGKILL)
 
     def _deliver(self, head: Head, body: bytes) -> None:
         if self._loop is None:

@@ -16,7 +16,7 @@ from ...pipelines.pipeline import PythonStage
 from ..cancels import in_spite_of_cancels
 from ..stages import StageCall
 from .function import Function, Module
-from .messages import FileValue, Stale
+from .messages import FileValue, Stale, call_body, remove
 from .process import WorkerProcess
 
 MAX_CALLS = 200
@@ -93,13 +93,23 @@ class WorkerPool:
 
         Raises:
             StageError: there is no such function, it raised, or its process ended.
+            OSError: what it is given cannot be read.
         """
-        function = Function.of(call.stage, call.folder)
+        function, body = Function.of(call.stage, call.folder), await call_body(call)
+        try:
+            return await self._call(call, function, body.content)
+        finally:
+            if body.files:
+                await in_spite_of_cancels(asyncio.to_thread(remove, body.files))
+
+    async def _call(
+        self, call: StageCall[PythonStage], function: Function, body: bytes
+    ) -> JSON | FileValue:
         while True:
             try:
                 if not await self._is_async(function):
-                    return await self._call_alone(call, function)
-                return await self._call_async(call, function)
+                    return await self._call_alone(call, function, body)
+                return await self._call_async(call, function, body)
             except Stale:
                 self._forget(function.module)
 
@@ -112,21 +122,21 @@ class WorkerPool:
         return self._async[function]
 
     async def _call_alone(
-        self, call: StageCall[PythonStage], function: Function
+        self, call: StageCall[PythonStage], function: Function, body: bytes
     ) -> JSON | FileValue:
         worker = await self._ready(function)
         try:
-            return await worker.call(call, function, is_async=False)
+            return await worker.call(call, function, body, is_async=False)
         finally:
             await in_spite_of_cancels(self._give_back(worker))
 
     async def _call_async(
-        self, call: StageCall[PythonStage], function: Function
+        self, call: StageCall[PythonStage], function: Function, body: bytes
     ) -> JSON | FileValue:
         apart = function in self._apart
         worker = await (self._ready(function) if apart else self._together(function))
         try:
-            return await worker.call(call, function, is_async=True)
+            return await worker.call(call, function, body, is_async=True)
         except StageError as error:
             if error.type in UNSAFE:
                 self._run_apart(function)

@@ -21,7 +21,7 @@ from ..stages.process import STDOUT, ChildProcess
 from ..worker.frames import Head, Unpacker, packed
 from .function import Function, Module
 from .heartbeat import BEAT_SECONDS, MISSED_BEATS, Heartbeat
-from .messages import FileValue, answered, call_body, call_head
+from .messages import FileValue, answered, call_head, remove
 
 ARGUMENTS = ("-P", "-u", "-m", f"{__package__.rpartition('.')[0]}.worker")
 """-P: what lies in the working directory is not for it to import. -u: what does not go through the
@@ -135,9 +135,9 @@ class WorkerProcess(asyncio.Protocol):
         return bool(head["async"])
 
     async def call(
-        self, call: StageCall[PythonStage], function: Function, *, is_async: bool
+        self, call: StageCall[PythonStage], function: Function, body: bytes, *, is_async: bool
     ) -> JSON | FileValue:
-        """What the function has returned; what it says goes to the call's log.
+        """What the function has returned, given `body`; what it says goes to the call's log.
 
         Cancelled, it ends the call first: an async one in its process, a sync one with it.
 
@@ -148,7 +148,7 @@ class WorkerProcess(asyncio.Protocol):
         self.calls += 1
         file = call.stores.new_file()
         head = call_head(call, function, file, is_async=is_async)
-        answer = self._ask(head, call_body(call), call.log)
+        answer = self._ask(head, body, call.log)
         self._logs.append(call.log)
         call.log.make_wait(self._make_wait)
         if is_async:
@@ -157,11 +157,15 @@ class WorkerProcess(asyncio.Protocol):
         try:
             await self._answered(call, answer, is_async=is_async)
             await self._child.caught_up()
+            head, value = answer.result()
+        except BaseException:
+            # It may have left its value there before it came to this.
+            await in_spite_of_cancels(asyncio.to_thread(remove, [file]))
+            raise
         finally:
             self._logs.remove(call.log)
-        head, body = answer.result()
         self.reusable = self.reusable and head.get("clean", True)
-        return answered(head, body, file)
+        return answered(head, value, file)
 
     async def _answered(
         self,

@@ -164,6 +164,26 @@ def _value(kind: str) -> object:
     }[kind]
 
 
+def returns_much_and_leaves(size: int, context: Any) -> str:
+    """Returns once it is told to stop."""
+    context.emit("begun")
+    try:
+        time.sleep(600)
+    except BaseException:
+        return "x" * size
+    return ""
+
+
+async def returns_much_later(size: int, context: Any) -> str:
+    """Returns once it is told to stop."""
+    context.emit("begun")
+    try:
+        await asyncio.sleep(600)
+    except asyncio.CancelledError:
+        return "x" * size
+    return ""
+
+
 async def waits(input: object, context: Any) -> None:
     context.emit("begun")
     try:

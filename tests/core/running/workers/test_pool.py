@@ -12,11 +12,12 @@ import pytest
 from event_loops import EVENT_LOOPS
 from patience import until
 from runcast.core.errors import StageError
+from runcast.core.execution.stored import StoredValue
 from runcast.core.running.stages.python import PythonRunner
 from runcast.core.running.worker.frames import packed
 from runcast.core.running.workers.pool import MAX_CALLS, WorkerPool
 from runcast.core.running.workers.process import ARGUMENTS
-from stage_calls import FOLDER, Attempt, a_function, group_of
+from stage_calls import FOLDER, STORES, Attempt, a_function, cancelled, group_of
 
 pytestmark = pytest.mark.usefixtures("leaves_no_task", "leaves_no_process")
 
@@ -85,6 +86,41 @@ async def test_no_text_can_spoil_a_worker_for_others(
         ended = error.type
     assert ended == outcome
     assert await pid(python) == before
+
+
+@pytest.mark.parametrize("name", ["measures", "measures_async", "measures_outputs"])
+async def test_what_a_function_is_given_has_no_bound(python: PythonRunner, name: str) -> None:
+    """90 MB of text, as a template may make; the next call is fine, and no file is left."""
+    text = "ä" * 45_000_000
+    attempt = Attempt(a_function(f"large_steps:{name}"), text)
+    if name == "measures_outputs":
+        object.__setattr__(attempt.call, "outputs", {"big": text})
+    measured = await attempt.run(python)
+    assert (measured["size"], measured["is"]) == (90_000_000, "str")
+    assert not left_in_memory_stores()
+    assert await pid(python)
+
+
+@pytest.mark.parametrize("name", ["shouts", "shouts_async"])
+async def test_what_cannot_be_read_fails_its_stage_only(python: PythonRunner, name: str) -> None:
+    """With what the system says, and another attempt may help."""
+    with pytest.raises(StageError) as caught:
+        await Attempt(a_function(name), StoredValue("gone", 10**6, "0")).run(python)
+    assert (caught.value.type, caught.value.retryable) == ("FileNotFoundError", True)
+    assert await Attempt(a_function(name)).run(python) == "HELLO"
+
+
+@pytest.mark.parametrize(
+    ("name", "input"), [("returns_much_and_leaves", 300_000), ("returns_much_later", 300_000)]
+)
+async def test_a_value_that_nobody_takes_leaves_no_file(
+    python: PythonRunner, name: str, input: int
+) -> None:
+    """Of a call that was cancelled, or whose process has ended."""
+    attempt = Attempt(a_function(name), input, grace=0.5)
+    task = await attempt.begun(python)
+    await cancelled(task)
+    assert not left_in_memory_stores()
 
 
 async def test_a_worker_that_exits_fails_its_stage_with_its_last_words(
@@ -182,6 +218,12 @@ async def test_a_worker_imports_the_standard_library_only() -> None:
         done.stdout
         == "['runcast'] ['runcast.core', 'runcast.core.json_text', 'runcast.core.running']\n"
     ), done.stderr
+
+
+def left_in_memory_stores() -> list[str]:
+    """Files that were made for a call, or by one."""
+    place = STORES.new_file().parent
+    return [path.name for path in place.iterdir() if path.is_file()]
 
 
 def _call(name: str) -> bytes:
