@@ -98,27 +98,41 @@ async def read_log(
     """
     number = checked_attempt(stage, attempt)
     wanted = streams or frozenset(LogStream)
-    if number == stage.attempt and stage.log.of_value:
-        found = _log_of_value(stage, offset, limit, wanted)
+    text = _not_in_a_file(stage, number)
+    if text is not None:
+        found = _only_stdout(stage, text, offset, limit, wanted)
     else:
         found = await ctx.files.log(execution_id, stage.id, number, offset, limit, wanted)
-    is_over = number < stage.attempt or stage.ended_at is not None
     return LogPage(
         number,
         tuple(found.pieces),
         found.next_offset,
         found.total,
         found.left_out,
-        is_over and found.next_offset >= found.total,
+        _is_over(stage, number) and found.next_offset >= found.total,
     )
 
 
-def _log_of_value(
-    stage: StageRun, offset: int, limit: int, streams: Collection[LogStream]
+def _is_over(stage: StageRun, attempt: int) -> bool:
+    """Whether nothing more comes of an attempt; the stage may wait for the next one."""
+    if not 1 <= attempt <= len(stage.attempts):
+        return stage.ended_at is not None
+    return stage.attempts[attempt - 1].ended_at is not None
+
+
+def _not_in_a_file(stage: StageRun, attempt: int) -> str | None:
+    """The whole log of an attempt, which has said nothing but its value, or which version 0.1 has
+    stored in its record; None if it is in a file."""
+    if attempt == stage.attempt and stage.log.of_value:
+        return value_text(stage)
+    return stage.log.head if not stage.attempts else None
+
+
+def _only_stdout(
+    stage: StageRun, text: str, offset: int, limit: int, streams: Collection[LogStream]
 ) -> LogSlice:
-    text, at = value_text(stage), stage.ended_at or 0
     part = text[offset : offset + limit]
-    piece = LogPiece(offset, LogStream.STDOUT, part, at)
+    piece = LogPiece(offset, LogStream.STDOUT, part, stage.ended_at or 0)
     wanted = (piece,) if part and LogStream.STDOUT in streams else ()
     return LogSlice(wanted, min(offset + limit, len(text)), len(text), 0)
 
@@ -127,8 +141,8 @@ async def log_size(
     ctx: Context, execution_id: str, stage: StageRun, attempt: int, streams: Collection[LogStream]
 ) -> int:
     """How many bytes the log of an attempt has as text in UTF-8."""
-    if attempt == stage.attempt and stage.log.of_value:
-        return len(value_text(stage).encode()) if LogStream.STDOUT in streams else 0
+    if (text := _not_in_a_file(stage, attempt)) is not None:
+        return len(text.encode("utf-8", "replace")) if LogStream.STDOUT in streams else 0
     return await ctx.files.log_size(execution_id, stage.id, attempt, streams)
 
 
@@ -142,8 +156,8 @@ def log_bytes(
 ) -> Iterator[bytes]:
     """A part of the log of an attempt, from one byte to another. To be read in a thread."""
     start, end = part
-    if attempt == stage.attempt and stage.log.of_value:
-        return iter([value_text(stage).encode()[start:end]])
+    if (text := _not_in_a_file(stage, attempt)) is not None:
+        return iter([text.encode("utf-8", "replace")[start:end]])
     return ctx.files.log_bytes(execution_id, stage.id, attempt, start, end, streams)
 
 
