@@ -37,8 +37,9 @@ END_SECONDS = 1.0
 
 @dataclass(slots=True, eq=False)
 class _Request:
-    """What the worker was asked and has not answered."""
+    """What the worker is asked, and where its answer will be."""
 
+    id: int
     nonce: str
     answer: "asyncio.Future[tuple[Head, bytes]]"
     log: AttemptLog | None = None
@@ -123,7 +124,7 @@ class WorkerProcess(asyncio.Protocol):
         request = self._ask({"type": "load", **wanted})
         try:
             async with asyncio.timeout(IMPORT_SECONDS):
-                head, _ = await request
+                head, _ = await request.answer
         except TimeoutError:
             raise StageError(
                 f"{module.name} cannot be imported: it takes longer than {IMPORT_SECONDS:g} s",
@@ -148,16 +149,16 @@ class WorkerProcess(asyncio.Protocol):
         self.calls += 1
         file = call.stores.new_file()
         head = call_head(call, function, file, is_async=is_async)
-        answer = self._ask(head, body, call.log)
+        request = self._ask(head, body, call.log)
         self._logs.append(call.log)
         call.log.make_wait(self._make_wait)
         if is_async:
             self._has_loop = True
             self._heartbeat.begin()
         try:
-            await self._answered(call, answer, is_async=is_async)
+            await self._answered(call, request, is_async=is_async)
             await self._child.caught_up()
-            head, value = answer.result()
+            head, value = request.answer.result()
         except BaseException:
             # It may have left its value there before it came to this.
             await in_spite_of_cancels(asyncio.to_thread(remove, [file]))
@@ -168,46 +169,41 @@ class WorkerProcess(asyncio.Protocol):
         return answered(head, value, file)
 
     async def _answered(
-        self,
-        call: StageCall[PythonStage],
-        answer: "asyncio.Future[tuple[Head, bytes]]",
-        *,
-        is_async: bool,
+        self, call: StageCall[PythonStage], request: _Request, *, is_async: bool
     ) -> None:
         try:
             # Not the future itself: it would be cancelled, too.
-            await asyncio.wait([answer])
+            await asyncio.wait([request.answer])
         except asyncio.CancelledError:
-            ended = self._end_call(call, answer) if is_async else self.stop(call.stop)
+            ended = self._end_call(call, request) if is_async else self.stop(call.stop)
             await in_spite_of_cancels(ended)
             raise
 
-    def _ask(
-        self, head: Head, body: bytes = b"", log: AttemptLog | None = None
-    ) -> "asyncio.Future[tuple[Head, bytes]]":
-        id, nonce = next(self._ids), secrets.token_hex(8)
+    def _ask(self, head: Head, body: bytes = b"", log: AttemptLog | None = None) -> _Request:
         answer = self._loop.create_future()
+        request = _Request(next(self._ids), secrets.token_hex(8), answer, log)
         if self._ending.done():
             answer.set_exception(self._death())
-            return answer
-        self._requests[id] = _Request(nonce, answer, log)
-        self._transport.write(packed({"id": id, "nonce": nonce, **head}, body))
-        return answer
+            return request
+        self._requests[request.id] = request
+        self._transport.write(packed({"id": request.id, "nonce": request.nonce, **head}, body))
+        return request
 
     # Ending
 
-    async def _end_call(
-        self, call: StageCall[PythonStage], answer: "asyncio.Future[tuple[Head, bytes]]"
-    ) -> None:
-        """Cancels an async call, then ends it, then everything that shares the process with it."""
-        id = next(id for id, request in self._requests.items() if request.answer is answer)
-        self._transport.write(packed({"type": "cancel", "id": id}))
+    async def _end_call(self, call: StageCall[PythonStage], request: _Request) -> None:
+        """Cancels an async call, then ends it, then everything that shares the process with it.
+
+        The answer may come at any moment, also before this begins.
+        """
+        answer = request.answer
+        self._transport.write(packed({"type": "cancel", "id": request.id}))
         force = asyncio.ensure_future(call.stop.force.wait())
         waited: list[asyncio.Future[Any]] = [answer, force]
         await asyncio.wait(waited, timeout=call.stop.grace, return_when=asyncio.FIRST_COMPLETED)
         force.cancel()
         if not answer.done():
-            self._transport.write(packed({"type": "end", "id": id}))
+            self._transport.write(packed({"type": "end", "id": request.id}))
             await asyncio.wait([answer], timeout=END_SECONDS)
         if not answer.done():
             await self.end(f"{call.execution_id} was cancelled and did not stop")

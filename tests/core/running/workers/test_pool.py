@@ -14,9 +14,9 @@ from patience import until
 from runcast.core.errors import StageError
 from runcast.core.execution.stored import StoredValue
 from runcast.core.running.stages.python import PythonRunner
-from runcast.core.running.worker.frames import packed
+from runcast.core.running.worker.frames import Head, packed
 from runcast.core.running.workers.pool import MAX_CALLS, WorkerPool
-from runcast.core.running.workers.process import ARGUMENTS
+from runcast.core.running.workers.process import ARGUMENTS, WorkerProcess
 from stage_calls import FOLDER, STORES, Attempt, a_function, cancelled, group_of
 
 pytestmark = pytest.mark.usefixtures("leaves_no_task", "leaves_no_process")
@@ -48,6 +48,27 @@ async def test_one_call_at_a_time(python: PythonRunner) -> None:
     both = await asyncio.gather(pid(python), pid(python))
     assert len(set(both)) == 2
     await until(lambda: sum(bool(group_of(each)) for each in both) == 1)
+
+
+@pytest.mark.parametrize("name", ["shouts", "shouts_async"])
+async def test_a_cancel_that_comes_with_the_answer(
+    python: PythonRunner, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """The call is cancelled as any other one is, and the next call gets its own answer."""
+    assert await Attempt(a_function(name)).run(python) == "HELLO"
+    task = asyncio.create_task(Attempt(a_function(name)).run(python))
+    receive = WorkerProcess._receive
+
+    def and_cancel(worker: WorkerProcess, head: Head, body: bytes) -> None:
+        receive(worker, head, body)
+        if not worker.busy:
+            task.cancel()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(WorkerProcess, "_receive", and_cancel)
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert await Attempt(a_function(name), "again").run(python) == "AGAIN"
 
 
 async def test_a_worker_is_replaced_after_many_calls(python: PythonRunner) -> None:
