@@ -138,7 +138,7 @@ def test_what_ended_last_comes_first(
     limit: int,
 ) -> None:
     """Of what the filter finds, also if some of it is still to be written."""
-    in_memory = by_id(waiting)
+    kept, in_memory = list(by_id(kept).values()), by_id(waiting)
     known = (by_id(kept) | in_memory).values()
     all_of_it = [one for one in known if one.ended_at is not None and filter.matches(one)]
     all_of_it.sort(key=lambda one: (one.ended_at, one.id), reverse=True)
