@@ -15,6 +15,9 @@ from .file import AT_ONCE, HistoryFile
 logger = logging.getLogger("runcast.history")
 
 PATIENCE_SECONDS = 2.0
+GATHERING_SECONDS = 0.025
+"""How long a state may wait for the next one to take its place, if nobody waits for it: an
+execution of many short stages is not written once for each of their moves."""
 CLOSE_SECONDS = 3.0
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 5.0
@@ -54,6 +57,7 @@ class HistoryWriter:
         self._reason: str | None = None
         self._thread = ThreadPoolExecutor(1, "runcast-history-writer")
         self._wake = asyncio.Event()
+        self._wake_timer: asyncio.TimerHandle | None = None
         self._closing = asyncio.Event()
         self._unsettled = True
         self._unpruned = 0
@@ -80,13 +84,18 @@ class HistoryWriter:
         self.backlog.put(execution)
         if self._reason is not None:
             self.backlog.trim(BACKLOG_LIMIT)
-        self._wake.set()
+        if execution.status.terminal:
+            self._wake.set()
+        elif self._wake_timer is None:
+            loop = asyncio.get_running_loop()
+            self._wake_timer = loop.call_later(GATHERING_SECONDS, self._wake.set)
 
     async def committed(self, execution_id: str) -> bool:
         """See `History.committed`."""
         if self._reason is not None:
             return False
         confirmation = self.backlog.confirmation(execution_id)
+        self._wake.set()
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 return await confirmation
@@ -129,10 +138,13 @@ class HistoryWriter:
 
     async def _work(self) -> None:
         """A transaction's worth of what there is to do."""
+        self._sleep_again()
         if batch := self.backlog.batch(AT_ONCE):
             await self._in_thread(self._file.write, batch)
             self.backlog.written(batch)
             self._unpruned += sum(one.status.terminal for one in batch)
+            if len(batch) == AT_ONCE:
+                self._wake.set()
         if self._unsettled:
             self._unsettled = await self._in_thread(self._file.settle, self.backlog.awaited())
         if self._pruning_is_due():
@@ -148,10 +160,16 @@ class HistoryWriter:
         late = asyncio.get_running_loop().time() >= self._next_pruning
         return late or self._unpruned >= (PRUNING_ENDS if self.backlog else 1)
 
-    async def _something_to_do(self) -> None:
-        if self.backlog or self._unsettled or self._pruning_is_due() or self._closing.is_set():
-            return
+    def _sleep_again(self) -> None:
+        """To be called before anything is taken of the backlog: what comes then wakes anew."""
         self._wake.clear()
+        if self._wake_timer is not None:
+            self._wake_timer.cancel()
+            self._wake_timer = None
+
+    async def _something_to_do(self) -> None:
+        if self._unsettled or self._pruning_is_due() or self._closing.is_set():
+            return
         with suppress(TimeoutError):
             async with asyncio.timeout_at(self._next_pruning):
                 await self._wake.wait()

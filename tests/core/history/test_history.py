@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 import sys
 import threading
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ from runcast.core.execution.model import EndReason, Execution, Failure, StageSta
 from runcast.core.execution.page import PageRequest
 from runcast.core.execution.transition import applied
 from runcast.core.history import FILE_NAME, History, writer
-from runcast.core.history.file import HistoryFile
+from runcast.core.history.file import AT_ONCE, HistoryFile
+from runcast.core.history.writer import Bounds, HistoryWriter
 from samples import an_execution, said
 from virtual_clock import EPOCH_MS, VirtualClock
 
@@ -107,6 +109,81 @@ async def test_what_waits_is_read_as_if_it_were_written(
             assert page.total == number + 1
         assert await history.get("exec_none") is None
         assert await history.get("\ud800\0") is None
+
+
+class CountingFile(HistoryFile):
+    """Counts how often it was written to."""
+
+    writes = 0
+
+    def write(self, executions: Sequence[Execution]) -> None:
+        super().write(executions)
+        self.writes += 1
+
+
+@pytest.fixture
+async def gathering(
+    tmp_path: Path, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[tuple[HistoryWriter, CountingFile]]:
+    """A writer that would gather states for an hour."""
+    monkeypatch.setattr(writer, "GATHERING_SECONDS", 3600.0)
+    file = CountingFile(tmp_path / FILE_NAME, clock)
+    gatherer = HistoryWriter(file, Bounds(10, 3600.0))
+    await gatherer.open()
+    yield gatherer, file
+    await gatherer.close()
+    file.reader.close()
+
+
+async def test_states_that_nobody_waits_for_are_gathered(
+    gathering: tuple[HistoryWriter, CountingFile],
+) -> None:
+    """Until somebody waits for one of them: that writes all, each in its latest state."""
+    gatherer, file = gathering
+    for number in range(30):
+        for sequence in range(1, 9):
+            gatherer.note(an_execution(f"exec_{number}", sequence=sequence))
+            await asyncio.sleep(0)
+    assert file.writes == 0
+    assert await gatherer.committed("exec_7")
+    stored = [file.reader.get(f"exec_{number}") for number in range(30)]
+    assert [one.sequence for one in stored if one is not None] == [8] * 30
+    assert file.writes == 1
+
+
+async def test_an_end_is_not_waited_for(gathering: tuple[HistoryWriter, CountingFile]) -> None:
+    """It is written at once, with what was gathered by then, and what comes later gathers anew."""
+    gatherer, file = gathering
+    gatherer.note(an_execution("exec_1"))
+    gatherer.note(ended(2))
+    await until(lambda: not gatherer.backlog)
+    assert file.writes == 1
+    gatherer.note(an_execution("exec_3"))
+    await asyncio.sleep(0)
+    assert file.reader.get("exec_3") is None
+    assert len(gatherer.backlog) == 1
+
+
+async def test_more_than_a_transaction_is_written_in_several(
+    gathering: tuple[HistoryWriter, CountingFile],
+) -> None:
+    """One after the other, without anything that wakes it in between."""
+    gatherer, file = gathering
+    for number in range(AT_ONCE + 1):
+        gatherer.note(an_execution(f"exec_{number}"))
+    assert await gatherer.committed("exec_0")
+    await until(lambda: not gatherer.backlog)
+    assert file.writes == 2
+
+
+async def test_a_gathered_state_is_written_before_long(tmp_path: Path, clock: VirtualClock) -> None:
+    """By itself, and again and again."""
+    async with History(tmp_path, clock) as history:
+        for number in range(3):
+            history.note(an_execution(f"exec_{number}"))
+            file = HistoryFile(tmp_path / FILE_NAME, clock)
+            await until(lambda file=file, id=f"exec_{number}": file.reader.get(id) is not None)
+            file.close()
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7])
