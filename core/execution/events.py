@@ -153,12 +153,8 @@ class StageEvent(Event, ABC):
         stage = execution.stages[self.index]
         if not self.can_happen_in(stage.status):
             raise IllegalMove(f"stage {stage.id} of {execution.id} is {stage.status}")
-        if self.becomes is not None:
-            stage = replace(stage, status=self.becomes)
-        moved = execution.with_stage(self.index, self.after_stage(stage))
-        if self.index < execution.current_stage:
-            return moved
-        return replace(moved, current_stage=self.index + 1)
+        current = max(execution.current_stage, self.index + 1)
+        return execution.with_stage(self.index, self.after_stage(stage), current_stage=current)
 
     def can_happen_in(self, status: StageStatus) -> bool:
         """Whether STAGE_MOVES has the move of this event from there."""
@@ -168,7 +164,7 @@ class StageEvent(Event, ABC):
 
     @abstractmethod
     def after_stage(self, stage: StageRun) -> StageRun:
-        """The stage that follows, which has its new status already."""
+        """The stage that follows, in the status that it `becomes`."""
 
     @property
     def kind(self) -> ChangeKind:
@@ -190,7 +186,7 @@ class StageStarted(StageEvent):
 
     def after_stage(self, stage: StageRun) -> StageRun:
         begun = stage.begun(self.attempt, self.at)
-        return replace(begun, model=self.model or stage.model)
+        return begun if self.model is None else replace(begun, model=self.model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,8 +241,10 @@ class StageCompleted(StageEvent):
     model: str | None = None
 
     def after_stage(self, stage: StageRun) -> StageRun:
-        return replace(
-            stage.over(StageStatus.COMPLETED, self.at, None),
+        return stage.over(
+            StageStatus.COMPLETED,
+            self.at,
+            None,
             value=self.value,
             usage=self.usage,
             model=self.model or stage.model,
@@ -262,7 +260,7 @@ class StageSkipped(StageEvent):
     reason: str
 
     def after_stage(self, stage: StageRun) -> StageRun:
-        return replace(stage, skip_reason=self.reason)
+        return replace(stage, status=StageStatus.SKIPPED, skip_reason=self.reason)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Any
 
 from ..errors import IllegalMove
 from ..json_value import JSON
@@ -185,9 +186,10 @@ class StageRun:
         return max(0, self.ended_at - self.started_at)
 
     def begun(self, number: int, at: int) -> "StageRun":
-        """The same with another attempt."""
+        """The same with another attempt, which runs."""
         return replace(
             self,
+            status=StageStatus.RUNNING,
             attempt=number,
             started_at=self.started_at or at,
             log=StageLog(),
@@ -197,17 +199,25 @@ class StageRun:
         )
 
     def attempt_over(self, status: StageStatus, at: int, error: Failure | None) -> "StageRun":
-        """The same with its latest attempt ended; what it has said is no longer in memory."""
+        """The same with its latest attempt ended, unless it had already."""
+        return replace(self, **self._end_of_attempt(status, at, error))
+
+    def over(
+        self, status: StageStatus, at: int, error: Failure | None, **changes: Any
+    ) -> "StageRun":
+        """The same in its final status, with its latest attempt ended and with these changes."""
+        end = {"status": status, "ended_at": at, "error": error, "next_attempt_at": None}
+        return replace(self, **end, **self._end_of_attempt(status, at, error), **changes)
+
+    def _end_of_attempt(
+        self, status: StageStatus, at: int, error: Failure | None
+    ) -> dict[str, Any]:
+        """What changes with it; what it has said is no longer in memory."""
+        if not self.attempts or self.attempts[-1].ended_at is not None:
+            return {}
         *earlier, latest = self.attempts
         over = replace(latest, status=status, ended_at=at, error=error)
-        return replace(self, log=self.log.closed(), attempts=(*earlier, over))
-
-    def over(self, status: StageStatus, at: int, error: Failure | None) -> "StageRun":
-        """The same in its final status, and with its latest attempt ended unless it had already."""
-        ended = replace(self, status=status, ended_at=at, error=error, next_attempt_at=None)
-        if not self.attempts or self.attempts[-1].ended_at is not None:
-            return ended
-        return ended.attempt_over(status, at, error)
+        return {"log": self.log.closed(), "attempts": (*earlier, over)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,7 +299,7 @@ class Execution:
             raise IllegalMove(f"{self.id} cannot move from {self.status} to {status}")
         return replace(self, status=status)
 
-    def with_stage(self, index: int, stage: StageRun) -> "Execution":
-        """The same execution with another value for one stage."""
+    def with_stage(self, index: int, stage: StageRun, **changes: Any) -> "Execution":
+        """The same execution with another value for one stage, and with these changes."""
         stages = (*self.stages[:index], stage, *self.stages[index + 1 :])
-        return replace(self, stages=stages)
+        return replace(self, stages=stages, **changes)

@@ -29,7 +29,9 @@ def change_weight(change: Change) -> int:
 
 def value_weight(value: JSON) -> int:
     """Of a value of JSON, in bytes."""
-    return sum(map(sys.getsizeof, _nodes(value)))
+    if isinstance(value, dict | list):
+        return sum(map(sys.getsizeof, _nodes(value)))
+    return sys.getsizeof(value)
 
 
 def _nodes(value: JSON) -> Iterator[JSON]:
