@@ -206,8 +206,9 @@ class StageRun:
         self, status: StageStatus, at: int, error: Failure | None, **changes: Any
     ) -> "StageRun":
         """The same in its final status, with its latest attempt ended and with these changes."""
-        end = {"status": status, "ended_at": at, "error": error, "next_attempt_at": None}
-        return replace(self, **end, **self._end_of_attempt(status, at, error), **changes)
+        end: dict[str, Any] = {"status": status, "ended_at": at, "error": error}
+        end |= self._end_of_attempt(status, at, error)
+        return replace(self, next_attempt_at=None, **end, **changes)
 
     def _end_of_attempt(
         self, status: StageStatus, at: int, error: Failure | None

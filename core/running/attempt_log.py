@@ -54,6 +54,8 @@ class AttemptLog:
         self._spooled: list[bytes] = []
         self._pause: Callable[[bool], None] | None = None
         self._is_full = False
+        self._pump: asyncio.Task[None] | None = None
+        """There is none before there is something to do."""
         self._written = asyncio.Event()
         self._closed = asyncio.Event()
         self._fault: Exception | None = None
@@ -67,7 +69,6 @@ class AttemptLog:
         """The stage has said nothing so far."""
 
     async def __aenter__(self) -> Self:
-        self._pump = asyncio.create_task(self._pumping())
         return self
 
     async def __aexit__(
@@ -76,9 +77,15 @@ class AttemptLog:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        if self._spool is not None:
+            self._stir()
         self._closed.set()
+        if self._pump is None:
+            return
         self._written.set()
-        await in_spite_of_cancels(self._ended())
+        await in_spite_of_cancels(self._pump)
+        if self._refusal is not None:
+            raise self._refusal
 
     async def show_value(self, text: str) -> None:
         """Has the value of a stage that has said nothing stand for what it could have said.
@@ -115,12 +122,12 @@ class AttemptLog:
         if self._spool is not None and stream is LogStream.STDOUT:
             self._spooled.append(data)
         self._add(stream, self._streams[stream].feed(data))
-        self._written.set()
+        self._stir()
 
     def progress(self, done: float) -> None:
         """Says how far the attempt is, from 0 to 1."""
         self._progress = min(1.0, max(0.0, done))
-        self._written.set()
+        self._stir()
 
     def keep_value(self, spool: Spool) -> None:
         """From now on what is received on stdout is the value, too."""
@@ -151,10 +158,11 @@ class AttemptLog:
 
     # The pump
 
-    async def _ended(self) -> None:
-        await self._pump
-        if self._refusal is not None:
-            raise self._refusal
+    def _stir(self) -> None:
+        """There is something for the pump to do."""
+        if self._pump is None and not self._closed.is_set():
+            self._pump = asyncio.create_task(self._pumping())
+        self._written.set()
 
     async def _pumping(self) -> None:
         while not self._closed.is_set():
@@ -181,7 +189,7 @@ class AttemptLog:
         for stream, lines in self._streams.items():
             self._add(stream, lines.rest_if_old() if only_old else lines.rest())
             if lines.begun:
-                self._written.set()
+                self._stir()
 
     def _add(self, stream: LogStream, text: str) -> None:
         if not text:
@@ -189,7 +197,7 @@ class AttemptLog:
         self._texts.append((stream, text))
         self._waiting_characters += len(text)
         self._tell_whether_full()
-        self._written.set()
+        self._stir()
 
     async def _flush(self) -> None:
         async with self._flushing:

@@ -7,7 +7,9 @@ from typing import Any, TypeVar, cast
 Outcome = TypeVar("Outcome")
 
 
-async def in_spite_of_cancels(work: Coroutine[Any, Any, Outcome]) -> Outcome:
+async def in_spite_of_cancels(
+    work: "Coroutine[Any, Any, Outcome] | asyncio.Task[Outcome]",
+) -> Outcome:
     """What `work` comes to, although this task is cancelled meanwhile.
 
     The cancel is not lost: it takes effect at the `await` that follows.

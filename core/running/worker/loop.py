@@ -18,7 +18,6 @@ from .frames import Head
 from .module import StageModule
 from .output import OUTPUT, Flusher
 from .state import ProcessState
-from .values import described
 
 BLOCKED_SECONDS = 2.0
 """How long a function may keep the event loop from the others that share it."""
@@ -102,11 +101,7 @@ class CallLoop:
 
     def _describe(self, head: Head) -> None:
         answer = {"id": head["id"], "nonce": head["nonce"]}
-        try:
-            is_async = self._module.is_async(head["path"])
-            self._channel.send({**answer, "type": "loaded", "async": is_async})
-        except LookupError as error:
-            self._channel.send({**answer, "type": "missing", **described(error)})
+        self._channel.send({**answer, **self._module.about(head["path"])})
 
     def _begin(self, call: AsyncCall) -> None:
         if not self._module.still_has(call.path, is_async=call.is_async):

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from .frames import Head
 from .values import described
 
 
@@ -56,6 +57,15 @@ class StageModule:
             LookupError: there is no function.
         """
         return inspect.iscoroutinefunction(self.function(path))
+
+    def about(self, path: str) -> Head:
+        """What the server is answered that asks for a function."""
+        if self._stale:
+            return {"type": "stale"}
+        try:
+            return {"type": "loaded", "async": self.is_async(path)}
+        except LookupError as error:
+            return {"type": "missing", **described(error)}
 
     def still_has(self, path: str, *, is_async: bool) -> bool:
         """Whether the function is what it was taken for, and no file has changed since."""

@@ -82,7 +82,9 @@ class Worker:
             self._loop.receive(head, body)
 
     def _perform(self, head: Head, body: bytes) -> None:
-        if head["type"] == "load":
+        if head["type"] == "warm up":
+            from . import loop  # noqa: F401
+        elif head["type"] == "load":
             self._load(head)
         elif head["async"]:
             self._become_a_loop(head, body)
@@ -91,18 +93,18 @@ class Worker:
 
     def _load(self, head: Head) -> None:
         """Imports the module, and answers whether the function that is asked for is async."""
-        answer: Head = {"id": head["id"], "nonce": head["nonce"]}
+        answer = {"id": head["id"], "nonce": head["nonce"]}
         try:
             if not hasattr(self, "_module"):
                 self._module = StageModule(head["module"], head["folder"])
                 self._state = ProcessState()
-            is_async = self._module.is_async(head["path"])
-            if is_async:
-                from . import loop  # noqa: F401  # the first call need not wait for asyncio then
-            answer |= {"type": "loaded", "async": is_async}
         except LookupError as error:
-            answer |= {"type": "missing", **described(error)}
-        self._channel.send(answer)
+            self._channel.send({**answer, "type": "missing", **described(error)})
+            return
+        about = self._module.about(head["path"])
+        if about.get("async"):
+            from . import loop  # noqa: F401  # the first call need not wait for asyncio then
+        self._channel.send({**answer, **about})
 
     def _call(self, call: Call) -> None:
         if not self._module.still_has(call.path, is_async=False):

@@ -81,12 +81,18 @@ class WorkerPool:
     async def find(self, stage: PythonStage, folder: Path) -> None:
         """Sees to it that the function of a stage is there, as its file says now.
 
+        Of a module that has changed, a process has imported it anew when this returns.
+
         Raises:
             StageError: it is not, or its module cannot be imported.
         """
         function = Function.of(stage, folder)
         self._async.pop(function, None)
-        await self._is_async(function)
+        while function not in self._async:
+            try:
+                await self._is_async(function)
+            except Stale:
+                self._forget(function.module)
 
     async def call(self, call: StageCall[PythonStage]) -> JSON | FileValue:
         """What the function that the stage names has returned: text or JSON, or a file with it.
@@ -117,9 +123,16 @@ class WorkerPool:
         if function not in self._async:
             async with self._lock(function.module):
                 if function not in self._async:
-                    worker = await self._ready(function)
-                    await self._give_back(worker)
+                    await self._ask_whether_async(function)
         return self._async[function]
+
+    async def _ask_whether_async(self, function: Function) -> None:
+        shared = self._shared.get(function.module)
+        if shared is not None and shared.usable:
+            with suppress(StageError):  # A new process may know better.
+                self._async[function] = await shared.load(function)
+                return
+        await self._give_back(await self._ready(function))
 
     async def _call_alone(
         self, call: StageCall[PythonStage], function: Function, body: bytes
@@ -128,7 +141,7 @@ class WorkerPool:
         try:
             return await worker.call(call, function, body, is_async=False)
         finally:
-            await in_spite_of_cancels(self._give_back(worker))
+            await self._give_back(worker)
 
     async def _call_async(
         self, call: StageCall[PythonStage], function: Function, body: bytes
@@ -142,7 +155,8 @@ class WorkerPool:
                 self._run_apart(function)
             raise
         finally:
-            await in_spite_of_cancels(self._let_go(worker, apart))
+            if not worker.busy:
+                await self._let_go(worker, apart)
 
     async def _together(self, function: Function) -> WorkerProcess:
         """The process in which the module's async functions run together."""
@@ -158,6 +172,7 @@ class WorkerPool:
 
         Raises:
             StageError: there is no such function, or its module cannot be imported.
+            Stale: it has imported one that has changed since.
         """
         worker = await self._take(function.module)
         try:
@@ -198,7 +213,7 @@ class WorkerPool:
         What a call has left in it is gone when this returns.
         """
         if not worker.usable:
-            await worker.close()
+            await in_spite_of_cancels(worker.close())
         elif self._closing or worker.calls >= MAX_CALLS:
             self._end(worker)
         else:
@@ -206,16 +221,14 @@ class WorkerPool:
             self._trim()
 
     async def _let_go(self, worker: WorkerProcess, apart: bool) -> None:
-        """An async call is over."""
-        if worker.busy:
-            return
+        """The last async call in a process is over."""
         module = worker.module
         assert module is not None
         current = self._shared.get(module) is worker
         if apart or not current or not worker.usable or self._closing:
             if current:
                 del self._shared[module]
-            await worker.close()
+            await in_spite_of_cancels(worker.close())
         else:
             self._shared.move_to_end(module)
             self._trim()
@@ -267,9 +280,14 @@ class WorkerPool:
 
     def _start_spare(self) -> None:
         if self._spare is None and not self._closing:
-            self._spare = asyncio.create_task(WorkerProcess.start(self._environ))
+            self._spare = asyncio.create_task(self._warm())
             # A machine that has no more processes is the business of whoever needs one.
             self._spare.add_done_callback(self._drop_failed_spare)
+
+    async def _warm(self) -> WorkerProcess:
+        worker = await WorkerProcess.start(self._environ)
+        worker.warm_up()
+        return worker
 
     def _drop_failed_spare(self, task: "asyncio.Task[WorkerProcess]") -> None:
         if not task.cancelled() and task.exception() is not None and self._spare is task:

@@ -21,7 +21,7 @@ from ..stages.process import STDOUT, ChildProcess
 from ..worker.frames import Head, Unpacker, packed
 from .function import Function, Module
 from .heartbeat import BEAT_SECONDS, MISSED_BEATS, Heartbeat
-from .messages import FileValue, answered, call_head, remove
+from .messages import FileValue, Stale, answered, call_head, remove
 
 ARGUMENTS = ("-P", "-u", "-m", f"{__package__.rpartition('.')[0]}.worker")
 """-P: what lies in the working directory is not for it to import. -u: what does not go through the
@@ -112,11 +112,16 @@ class WorkerProcess(asyncio.Protocol):
 
     # Asking
 
+    def warm_up(self) -> None:
+        """Has it import what the calls of async functions need, before anybody waits for it."""
+        self._transport.write(packed({"type": "warm up"}))
+
     async def load(self, function: Function) -> bool:
         """Has it import the module; whether the function is async.
 
         Raises:
             StageError: there is no such function, or its module cannot be imported.
+            Stale: it has imported the module as it was before.
         """
         module = function.module
         self.module = module
@@ -131,6 +136,8 @@ class WorkerProcess(asyncio.Protocol):
                 type="ImportTimeout",
                 retryable=False,
             ) from None
+        if head["type"] == "stale":
+            raise Stale
         if head["type"] == "missing":
             raise StageError(head["message"], type="NoSuchFunction", retryable=False)
         return bool(head["async"])

@@ -7,7 +7,9 @@ import signal
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
+import psutil
 import pytest
 from event_loops import EVENT_LOOPS
 from patience import until
@@ -69,6 +71,22 @@ async def test_a_cancel_that_comes_with_the_answer(
         with pytest.raises(asyncio.CancelledError):
             await task
     assert await Attempt(a_function(name), "again").run(python) == "AGAIN"
+
+
+@pytest.mark.parametrize("kind", ["def", "async def"])
+async def test_a_changed_module_is_imported_before_it_is_called(
+    pool: WorkerPool, python: PythonRunner, tmp_path: Path, kind: str
+) -> None:
+    """By whoever sees the change and looks for the function; no call has to wait for it then."""
+    stage = a_function("changing:answer")
+    for text in ("one", "the other", "the third one"):
+        (tmp_path / "changing.py").write_text(
+            f"import os\n\n{kind} answer(_):\n    return ['{text}', os.getpid()]\n"
+        )
+        await pool.find(stage, tmp_path)
+        ready = {child.pid for child in psutil.Process().children()}
+        answer, pid = await Attempt(stage, folder=tmp_path).run(python)
+        assert (answer, pid in ready) == (text, True)
 
 
 async def test_a_worker_is_replaced_after_many_calls(python: PythonRunner) -> None:
@@ -265,6 +283,4 @@ def _until_it_emits(connection: socket.socket) -> None:
 
 
 def _pids() -> set[int]:
-    import psutil
-
     return set(psutil.pids())
