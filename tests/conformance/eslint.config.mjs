@@ -7,8 +7,8 @@ const SCHEMA = fileURLToPath(new URL('../../schema/schema.graphql', import.meta.
 const EDGES = { withEdgeSuffix: true, shouldImplementNode: true };
 const WRAPPERS = ['Payload', 'Connection', 'Edge'];
 const VALUES = [
-  'Cancellation', 'ExecutionError', 'ExecutionsChange', 'Label', 'PageInfo', 'Server', 'StageOutput',
-  'StatusCount', 'Usage', 'UserError',
+  'Cancellation', 'ExecutionError', 'ExecutionsChange', 'Label', 'LogPiece', 'PageInfo', 'PipelineProblem',
+  'Server', 'StageAttempt', 'StageLog', 'StageOutput', 'StatusCount', 'Usage', 'UserError',
 ];
 
 export default [
