@@ -1,8 +1,9 @@
 """Pipelines that harm their process or the loop, beside innocent executions and other clients."""
 
+import json
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import httpx
@@ -43,7 +44,7 @@ async def returns_much(text):
     return [{"number": number} for number in range(600_000)]
 
 async def emits_much(text, context):
-    for number in range(1_000_000):
+    for number in range(200_000):
         context.emit("x")
 
 def forks(text):
@@ -72,15 +73,31 @@ IMPORTS = {
     "signal_import": "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)",
     "patching_import": "import json; json.dumps = json.loads = None",
 }
+# They go on for half a second, and from then on until the file that is their input is there.
 INNOCENT = """
-import asyncio, time
+import asyncio, itertools
+from pathlib import Path
 
 async def counts(text, context):
-    for number in range(40):
+    for number in itertools.count():
+        if number >= 10 and Path(text).exists():
+            return "innocent"
         context.emit(f"{number}\\n")
         await asyncio.sleep(0.05)
-    return "innocent"
 """
+SHELL = """
+read gate
+for number in $(seq 10); do echo $number; sleep 0.05; done
+until [ -e "$gate" ]; do echo on; sleep 0.05; done
+"""
+HURRY = {
+    "runcast.core.pipelines.checks:PATIENCE_SECONDS": 0.3,
+    "runcast.core.pipelines.library:START_SECONDS": 0.5,
+    "runcast.core.running.workers.heartbeat:BEAT_SECONDS": 0.1,
+    "runcast.core.running.workers.heartbeat:BLOCKED_SECONDS": 0.5,
+    "runcast.server.serve:SHUTDOWN_GRACE_SECONDS": 0.5,
+}
+HURRIES = [HURRY, pytest.param({}, marks=pytest.mark.campaign)]
 FUNCTIONS = (
     *("sleeps", "computes", "holds_the_lock", "exits_in_a_task", "stops_the_loop", "exits"),
     *("crashes", "returns_much", "emits_much", "forks", "leaves_things", "eats"),
@@ -93,26 +110,34 @@ def pipeline(id: str, stage: str) -> str:
     return f"pipeline: {{id: {id}, name: {id}, version: 1.0.0}}\nstages:\n  - {{id: s, {stage}}}\n"
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A pipeline for each function, each module that is bad to import, and two innocent ones."""
-    folder = tmp_path_factory.mktemp("pipelines")
-    (folder / "harmful.py").write_text(HARMFUL)
+def with_innocent(folder: Path) -> Path:
+    """The folder with two innocent pipelines."""
     (folder / "innocent.py").write_text(INNOCENT)
-    for name in FUNCTIONS:
-        (folder / f"{name}.yaml").write_text(pipeline(name, f"call: 'harmful:{name}'"))
-    for name, code in IMPORTS.items():
-        (folder / f"module_{name}.py").write_text(f"{code}\n\ndef run(text):\n    return text\n")
-        stage = f"call: 'module_{name}:run'"
-        (folder / f"{name}.yaml").write_text(pipeline(name, stage))
     (folder / "counts.yaml").write_text(pipeline("counts", "call: 'innocent:counts'"))
-    command = 'command: [sh, -c, "for n in $(seq 30); do echo $n; sleep 0.05; done"]'
-    (folder / "shell.yaml").write_text(pipeline("shell", command))
+    (folder / "shell.yaml").write_text(
+        pipeline("shell", f"command: {json.dumps(['sh', '-c', SHELL])}")
+    )
     return folder
 
 
-def start(server: ServerProcess, name: str) -> str:
-    answer = server.client.post(f"/api/pipelines/{name}/run", json={"input": "hello"})
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A pipeline for each function, and two innocent ones."""
+    folder = with_innocent(tmp_path_factory.mktemp("pipelines"))
+    (folder / "harmful.py").write_text(HARMFUL)
+    for name in FUNCTIONS:
+        (folder / f"{name}.yaml").write_text(pipeline(name, f"call: 'harmful:{name}'"))
+    return folder
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Path:
+    """The file for which innocent executions wait."""
+    return tmp_path / "gate"
+
+
+def start(server: ServerProcess, name: str, input: object = "hello") -> str:
+    answer = server.client.post(f"/api/pipelines/{name}/run", json={"input": str(input)})
     assert answer.status_code == 200, answer.text
     return str(answer.json()["executionId"])
 
@@ -129,40 +154,59 @@ def end_of(server: ServerProcess, id: str) -> httpx.Response:
     return found
 
 
-@pytest.fixture(scope="module")
-def shared(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+def status_of(server: ServerProcess, id: str) -> str:
+    return str(server.client.get(f"/api/executions/{id}").json()["status"])
+
+
+@pytest.fixture(scope="module", params=HURRIES, ids=["hurried", "real"])
+def shared(
+    request: pytest.FixtureRequest, folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ServerProcess]:
     """One server that all of the harmful functions meet, one after the other."""
-    with serving(tmp_path_factory.mktemp("shared"), "--pipelines", str(folder)) as server:
+    flags = ("--pipelines", str(folder))
+    with serving(tmp_path_factory.mktemp("shared"), *flags, hurry=request.param) as server:
         yield server
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_others_go_on(shared: ServerProcess, name: str) -> None:
+def test_others_go_on(shared: ServerProcess, gate: Path, name: str) -> None:
     """Beside a harmful execution innocent ones are completed, and nobody waits for an answer."""
     server = shared
-    innocent = [start(server, each) for each in ("counts", "shell")]
+    innocent = [start(server, each, gate) for each in ("counts", "shell")]
     with Bystander(server.url) as bystander:
         harmful = end_of(server, start(server, name)).json()
+        assert [status_of(server, id) for id in innocent] == ["running", "running"]
+        gate.touch()
         ends = [end_of(server, id).json()["status"] for id in innocent]
     assert ends == ["completed", "completed"]
     assert harmful["status"] == ("completed" if name in COMPLETE else "failed"), harmful
     assert not bystander.refused
     # A promise of 100 ms, on a machine that is busy with other tests.
     assert max(bystander.waits) < 1, sorted(bystander.waits)[-3:]
-    assert end_of(server, start(server, "counts")).json()["status"] == "completed"
+    assert end_of(server, start(server, "counts", gate)).json()["status"] == "completed"
     assert "Traceback" not in server.complained
 
 
+@pytest.mark.parametrize("hurry", HURRIES, ids=["hurried", "real"])
 @pytest.mark.parametrize("name", sorted(IMPORTS))
 def test_an_import_is_felt_by_nobody(
-    serve: Callable[..., ServerProcess], folder: Path, name: str
+    serve: Callable[..., ServerProcess],
+    tmp_path: Path,
+    gate: Path,
+    name: str,
+    hurry: Mapping[str, float],
 ) -> None:
     """However bad, neither at the start nor when its stage runs."""
-    server = serve("--pipelines", str(folder))
-    innocent = start(server, "counts")
+    folder = with_innocent(tmp_path)
+    module = f"{IMPORTS[name]}\n\ndef run(text):\n    return text\n"
+    (folder / f"module_{name}.py").write_text(module)
+    (folder / f"{name}.yaml").write_text(pipeline(name, f"call: 'module_{name}:run'"))
+    server = serve("--pipelines", str(folder), hurry=hurry)
+    innocent = start(server, "counts", gate)
     answer = server.client.post(f"/api/pipelines/{name}/run", json={"input": "hello"})
     assert answer.status_code in (200, 404)
     with Bystander(server.url) as bystander:
+        gate.touch()
         assert end_of(server, innocent).json()["status"] == "completed"
     assert max(bystander.waits) < 1
     asked = time.monotonic()
@@ -185,12 +229,13 @@ def test_a_time_limit_ends_who_blocks(serve: Callable[..., ServerProcess], folde
     assert time.monotonic() - begun < 5
 
 
+@pytest.mark.parametrize("hurry", HURRIES, ids=["hurried", "real"])
 @pytest.mark.parametrize("name", ["sleeps", "computes", "holds_the_lock"])
 def test_sigterm_ends_who_blocks(
-    serve: Callable[..., ServerProcess], folder: Path, name: str
+    serve: Callable[..., ServerProcess], folder: Path, name: str, hurry: Mapping[str, float]
 ) -> None:
     """Within ten seconds, with its process."""
-    server = serve("--pipelines", str(folder))
+    server = serve("--pipelines", str(folder), hurry=hurry)
     start(server, name)
     asked = time.monotonic()
     family = server.children()

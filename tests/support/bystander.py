@@ -31,9 +31,14 @@ class Bystander:
         self._thread.join()
 
     def _asking(self) -> None:
+        once = httpx.Limits(max_keepalive_connections=0)
+        with httpx.Client(limits=once, timeout=30, trust_env=False, verify=False) as client:
+            self._ask_with(client)
+
+    def _ask_with(self, client: httpx.Client) -> None:
         while not self._done.wait(PAUSE_SECONDS):
             begun = time.monotonic()
-            answer = httpx.get(self._url, timeout=30, trust_env=False)
+            answer = client.get(self._url)
             self.waits.append(time.monotonic() - begun)
             if answer.status_code != 200:
                 self.refused.append(answer.text)

@@ -19,8 +19,6 @@ from .module import StageModule
 from .output import OUTPUT, Flusher
 from .state import ProcessState
 
-BLOCKED_SECONDS = 2.0
-"""How long a function may keep the event loop from the others that share it."""
 LEFTOVER_SECONDS = 1.0
 """How long an answer waits for what the function has left running."""
 AGAIN_SECONDS = 0.05
@@ -29,7 +27,7 @@ CANCELS = 5
 
 
 class Blocked(BaseException):
-    """Raised in a function that has blocked the event loop for BLOCKED_SECONDS."""
+    """Raised in a function that has blocked the event loop for longer than the server allows."""
 
 
 class CallLoop:
@@ -46,6 +44,8 @@ class CallLoop:
         self._loop = CallOwningLoop()
         self._unanswered: float | None = None
         """Since when the server waits for an answer to its ping, in monotonic seconds."""
+        self._limit = 0.0
+        """The seconds for which a function may block the event loop; each ping tells them."""
         self._blocking: Handle | None = None
         """The step of the loop that is to be interrupted."""
 
@@ -68,7 +68,7 @@ class CallLoop:
     def receive(self, head: Head, body: bytes) -> None:
         match head["type"]:
             case "ping":
-                self._ping()
+                self._ping(head["limit"])
             case "call":
                 call = AsyncCall(head, body, self._channel, self._flusher)
                 self._loop.call_soon_threadsafe(self._begin, call)
@@ -81,15 +81,15 @@ class CallLoop:
             case "load":
                 self._loop.call_soon_threadsafe(self._describe, head)
 
-    def _ping(self) -> None:
-        now = monotonic()
+    def _ping(self, limit: float) -> None:
+        now, self._limit = monotonic(), limit
         if self._unanswered is None:
             self._unanswered = now
             self._loop.call_soon_threadsafe(self._pong)
         elif step := _step_of_the_loop():
             call = step._context.get(CALL)  # type: ignore[attr-defined]  # see test_private_names
             was_stopped = call is not None and call.stopped.is_set()
-            if was_stopped or now - self._unanswered >= BLOCKED_SECONDS:
+            if was_stopped or now - self._unanswered >= limit:
                 self._blocking = step
                 signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
 
@@ -171,7 +171,7 @@ class CallLoop:
         if call.stopped.is_set():
             raise asyncio.CancelledError
         call.blocked = Blocked(
-            f"the function has blocked the event loop for {BLOCKED_SECONDS:g} s, "
+            f"the function has blocked the event loop for {self._limit:g} s, "
             f"{_place(frame, self._module)}; make it a sync function, or await asyncio.to_thread"
         )
         raise call.blocked

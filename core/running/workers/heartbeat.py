@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable
 
 BEAT_SECONDS = 0.25
+BLOCKED_SECONDS = 2.0
+"""How long a function may keep the event loop from the others that share it."""
 MISSED_BEATS = 12
 """How many pings in a row may stay without an answer; a function that blocks is interrupted by
 then, in its own process, unless it holds the interpreter's lock."""
@@ -12,14 +14,20 @@ then, in its own process, unless it holds the interpreter's lock."""
 class Heartbeat:
     """Pings from `begin` to `end`, and gives up after MISSED_BEATS without an answer.
 
+    `ping` takes the seconds after which the worker is to interrupt a function that blocks.
     The beats are counted and not timed: a server that was stopped itself has missed nothing.
     """
 
-    def __init__(self, ping: Callable[[], None], give_up: Callable[[], None]) -> None:
+    def __init__(self, ping: Callable[[float], None], give_up: Callable[[], None]) -> None:
         self._ping = ping
         self._give_up = give_up
         self._missed = 0
         self._next: asyncio.TimerHandle | None = None
+
+    @property
+    def patience(self) -> float:
+        """The seconds without an answer after which it gives up."""
+        return MISSED_BEATS * BEAT_SECONDS
 
     def begin(self) -> None:
         if self._next is None:
@@ -43,5 +51,5 @@ class Heartbeat:
             self._give_up()
         else:
             self._missed += 1
-            self._ping()
+            self._ping(BLOCKED_SECONDS)
             self._later()

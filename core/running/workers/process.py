@@ -20,7 +20,7 @@ from ..stages import StageCall, Stop
 from ..stages.process import STDOUT, ChildProcess
 from ..worker.frames import Head, Unpacker, packed
 from .function import Function, Module
-from .heartbeat import BEAT_SECONDS, MISSED_BEATS, Heartbeat
+from .heartbeat import Heartbeat
 from .messages import FileValue, Stale, answered, call_head, remove
 
 ARGUMENTS = ("-P", "-u", "-m", f"{__package__.rpartition('.')[0]}.worker")
@@ -315,12 +315,11 @@ class WorkerProcess(asyncio.Protocol):
         if self._has_loop and self.busy:
             self._heartbeat.begin()
 
-    def _ping(self) -> None:
-        self._transport.write(packed({"type": "ping"}))
+    def _ping(self, limit: float) -> None:
+        self._transport.write(packed({"type": "ping", "limit": limit}))
 
     def _end_the_silent(self) -> None:
-        seconds = MISSED_BEATS * BEAT_SECONDS
-        self._break_off(f"did not answer for {seconds:g} s and was ended")
+        self._break_off(f"did not answer for {self._heartbeat.patience:g} s and was ended")
 
     def _said_by_process(self, fd: int, data: bytes) -> None:
         """What comes from a library or a child of a function, and not through Python's streams.

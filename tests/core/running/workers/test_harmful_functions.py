@@ -11,6 +11,7 @@ import pytest
 from patience import until
 from runcast.core.errors import StageError
 from runcast.core.running.stages.python import PythonRunner
+from runcast.core.running.workers import heartbeat
 from runcast.core.running.workers.pool import WorkerPool
 from stage_calls import Attempt, a_function, cancelled, group_of
 
@@ -27,6 +28,15 @@ def anyio_backend() -> str:
 async def gate(tmp_path: Path, python: PythonRunner) -> AsyncIterator[Path]:
     """The file for which `innocent` waits."""
     yield tmp_path / "gate"
+
+
+@pytest.fixture(params=[0.25, pytest.param(1.0, marks=pytest.mark.campaign)])
+def pace(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> float:
+    """Which part of its real patience the server has with a worker that does not answer."""
+    pace: float = request.param
+    for name in ("BEAT_SECONDS", "BLOCKED_SECONDS"):
+        monkeypatch.setattr(heartbeat, name, getattr(heartbeat, name) * pace)
+    return pace
 
 
 def an_attempt(name: str, input: object = "hello", **keys: Any) -> Attempt:
@@ -63,19 +73,19 @@ async def let_go(gate: Path, innocent: "asyncio.Task[str]") -> int:
     ["sleeps", "computes", "waits for a child", "in a task", "in a callback", "swallows"],
 )
 async def test_a_function_that_blocks_is_interrupted(
-    python: PythonRunner, gate: Path, innocent: "asyncio.Task[str]", way: str
+    pace: float, python: PythonRunner, gate: Path, innocent: "asyncio.Task[str]", way: str
 ) -> None:
     """It is named, with the line where it was; whoever shares its event loop goes on."""
     error = await failed(python, "blocks", way)
     assert error.type == "Blocked"
-    assert "has blocked the event loop for 2 s" in error.message
+    assert f"has blocked the event loop for {2 * pace:g} s" in error.message
     assert "harmful_steps.py:" in error.message or way == "in a callback"
     assert await let_go(gate, innocent)
 
 
 @pytest.mark.parametrize("way", ["again and again", "holds the lock"])
 async def test_a_function_that_cannot_be_interrupted_is_ended_with_its_process(
-    python: PythonRunner, innocent: "asyncio.Task[str]", way: str
+    pace: float, python: PythonRunner, innocent: "asyncio.Task[str]", way: str
 ) -> None:
     """Those that shared it are told so; that they may be tried again is known."""
     error = await failed(python, "blocks", way)
@@ -83,9 +93,10 @@ async def test_a_function_that_cannot_be_interrupted_is_ended_with_its_process(
     with pytest.raises(StageError, match="which of them is to blame is not known") as lost:
         await innocent
     assert lost.value.retryable
-    assert "did not answer for 3 s" in error.message
+    assert f"did not answer for {3 * pace:g} s" in error.message
 
 
+@pytest.mark.usefixtures("pace")
 async def test_who_has_blocked_runs_apart_the_next_time(
     python: PythonRunner, gate: Path, innocent: "asyncio.Task[str]"
 ) -> None:
@@ -96,6 +107,7 @@ async def test_who_has_blocked_runs_apart_the_next_time(
     assert int(attempt.text) != await let_go(gate, innocent)
 
 
+@pytest.mark.usefixtures("pace")
 async def test_a_worker_that_was_blocked_takes_no_more_calls(python: PythonRunner) -> None:
     """The next call meets another process."""
     before = await value(python, "pid")
