@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from deadlines import eventually
 from playwright.sync_api import Page, expect
-from server_process import ServerProcess, serving
+from server_process import ENDS_SOON, ServerProcess, serving
 from visitor import Visitor, ask, cancel, start
 
 # What the browser itself writes on the console while a server is away.
@@ -48,6 +48,9 @@ const observer = new MutationObserver(([{ target }]) => {
 observer.observe(document, { subtree: true, attributeFilter: ["data-state"] });
 """
 
+# The shortest of the waits between which chance chooses.
+SHORTEST = "Math.random = () => 0;"
+
 TRIES = """
 window.tries = [];
 const { fetch } = window;
@@ -78,7 +81,7 @@ def test_live_over_a_websocket(visitor: Visitor, server: ServerProcess) -> None:
 def test_a_restart_during_a_run(visitor: Visitor, tmp_path: Path) -> None:
     """A stopped server is said; when it is back, the page is too, and the run shows its end."""
     visitor.tolerate(*AWAY)
-    with serving(tmp_path, "--grace", "1") as server:
+    with serving(tmp_path, "--grace", "1", hurry=ENDS_SOON) as server:
         port = port_of(server)
         id = start(server.client, "waiting")
         page = visitor.visit(f"{server.url}/executions/{id}")
@@ -138,7 +141,7 @@ def test_tries_grow_apart(visitor: Visitor, tmp_path: Path) -> None:
     """The waits for a stopped server at least double, and the next one is told in seconds."""
     visitor.tolerate(*AWAY)
     with serving(tmp_path) as server:
-        page = visitor.visit(server.url, script=TRIES)
+        page = visitor.visit(server.url, script=TRIES + SHORTEST)
         connection_is(page, "live")
         page.evaluate("tries.length = 0")
     eventually(lambda: page.evaluate("tries.length") >= 4)

@@ -26,11 +26,12 @@ IN_TIME = 10.0
 @pytest.mark.parametrize(
     ("number", "hurry"),
     [
-        (signal.SIGTERM, None),
+        (signal.SIGTERM, ENDS_SOON),
         (signal.SIGINT, ENDS_SOON),
+        pytest.param(signal.SIGTERM, None, marks=pytest.mark.campaign),
         pytest.param(signal.SIGINT, None, marks=pytest.mark.campaign),
     ],
-    ids=["SIGTERM", "SIGINT, soon", "SIGINT"],
+    ids=["SIGTERM, soon", "SIGINT, soon", "SIGTERM", "SIGINT"],
 )
 async def test_told_to_stop(
     serve: Callable[..., ServerProcess], number: signal.Signals, hurry: dict[str, float] | None

@@ -4,6 +4,7 @@ import asyncio
 import pickle
 import threading
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -66,22 +67,29 @@ async def test_what_is_large_is_unpacked_in_a_thread(
         assert threads["large"] is not threading.main_thread()
 
 
-async def test_nobody_waits_for_200_files_of_3000(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("files", "changed"), [(800, 60), pytest.param(3000, 200, marks=pytest.mark.campaign)]
+)
+async def test_nobody_waits_for_some_of_many_files(
+    tmp_path: Path, files: int, changed: int
+) -> None:
     """They are there after a while, and those that have not changed are the very same."""
-    for number in range(3000):
+    for number in range(files):
         put(tmp_path, f"{number:04}.yaml", f"p{number}")
-    async with PipelineLibrary(tmp_path) as library:
+    async with AsyncExitStack() as stack:
         async with LoopLag() as first:
+            library = await stack.enter_async_context(PipelineLibrary(tmp_path))
             await library.settled()
         before = library.all()
-        for number in range(200):
+        for number in range(changed):
             put(tmp_path, f"{number:04}.yaml", f"p{number}", "Changed", stages=15)
         async with LoopLag() as lag:
             await library.settled()
     after = library.all()
-    assert len(after) == 3000
-    assert {pipeline.name for pipeline in after[:200]} == {"Changed"}
-    assert all(one is other for one, other in zip(after[200:], before[200:], strict=True))
+    assert len(after) == files
+    assert {pipeline.name for pipeline in after[:changed]} == {"Changed"}
+    same = zip(after[changed:], before[changed:], strict=True)
+    assert all(one is other for one, other in same)
     assert max(first.worst, lag.worst) < TOO_LONG
 
 
