@@ -137,10 +137,11 @@ async def send(socket: ClientConnection, message: object) -> None:
 
 async def received(socket: ClientConnection) -> dict[str, Any]:
     """The next message, the server's own pings left out."""
-    while True:
-        message: dict[str, Any] = json.loads(await asyncio.wait_for(socket.recv(), SECONDS))
-        if message != {"type": "ping"}:
-            return message
+    # One deadline for all of them: pings alone would put it off for ever.
+    async with asyncio.timeout(SECONDS):
+        while (message := json.loads(await socket.recv())) == {"type": "ping"}:
+            pass
+    return dict(message)
 
 
 async def close_of(socket: ClientConnection) -> tuple[int, str]:

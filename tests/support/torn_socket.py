@@ -86,12 +86,11 @@ async def _say(socket: ClientConnection, **message: object) -> None:
 
 
 async def _heard(socket: ClientConnection) -> Message:
-    """The next message that is not about the connection."""
-    while True:
-        message: Message = json.loads(await socket.recv())
-        if message["type"] != "ping":
-            return message
-        await _say(socket, type="pong")
+    """The next message that is not about the connection; a TimeoutError after 60 s without one."""
+    async with asyncio.timeout(60):
+        while (message := json.loads(await socket.recv()))["type"] == "ping":
+            await _say(socket, type="pong")
+    return dict(message)
 
 
 async def _messages(socket: ClientConnection) -> AsyncIterator[Message]:

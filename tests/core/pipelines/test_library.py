@@ -145,7 +145,7 @@ async def test_nobody_waits_for_the_disk(tmp_path: Path, access: Access) -> None
 async def test_the_folder_is_looked_at_once_per_second(tmp_path: Path, access: Access) -> None:
     """However often it is asked for its pipelines."""
     loop = asyncio.get_running_loop()
-    async with PipelineLibrary(tmp_path) as library:
+    async with PipelineLibrary(tmp_path) as library, asyncio.timeout(30):
         begun = loop.time()
         access.listed.clear()
         while len(access.listed) < 3:
@@ -232,7 +232,7 @@ async def test_a_renamed_file_is_there_all_the_time(
     monkeypatch.setattr(folder_state, "BATCH_SECONDS", 0.0)
     monkeypatch.setattr(reader, "IDLE_SECONDS", 0.0)
     path = put(tmp_path, "a.yaml", "same")
-    async with PipelineLibrary(tmp_path) as library:
+    async with PipelineLibrary(tmp_path) as library, asyncio.timeout(60):
         for name in ("b.yaml", "a.yaml", "c.yaml"):
             path = path.rename(tmp_path / name)
             settling = asyncio.create_task(library.settled())

@@ -164,7 +164,7 @@ async def test_a_renamed_file_is_there_while_it_is_checked(
     """The old name counts until then."""
     monkeypatch.setattr(folder_state, "BATCH_SECONDS", 0.0)
     path = put(tmp_path, "a.yaml", "same")
-    async with PipelineLibrary(tmp_path, clock, check) as library:
+    async with PipelineLibrary(tmp_path, clock, check) as library, asyncio.timeout(60):
         check.go_on.clear()
         path.rename(tmp_path / "b.yaml")
         settling = asyncio.create_task(library.settled())

@@ -103,7 +103,7 @@ async def test_a_start_does_not_wait_for_everything(
         put(tmp_path, f"{number:03}.yaml", f"p{number}")
     expected = [f"p{number}" for number in range(500)]
     seen = set()
-    async with PipelineLibrary(tmp_path) as library:
+    async with PipelineLibrary(tmp_path) as library, asyncio.timeout(60):
         assert not library.ready
         while not library.ready:
             seen.add(len(library.all()))

@@ -78,7 +78,7 @@ async def test_many_files_that_block_hold_up_nobody_for_long(
         for number in range(6):
             stack.enter_context(blocking(put(tmp_path, f"{number}.yaml", f"p{number}")))
         put(tmp_path, "z.yaml", "z")
-        async with PipelineLibrary(tmp_path, clock) as library:
+        async with PipelineLibrary(tmp_path, clock) as library, asyncio.timeout(60):
             while len(library.problems()) < 6:
                 most = max(most, len(reading_processes()))
                 await asyncio.sleep(0.01)
