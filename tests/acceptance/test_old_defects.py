@@ -509,7 +509,7 @@ async def test_b21_what_may_pass_is_tried_again(tmp_path: Path, serve: Serve) ->
         "model": {"providerID": "anthropic", "modelID": "claude-haiku-4-5"},
         "prompt": {"template": "{{prompt}}"},
     }
-    tries = asks | {"retryCount": 4, "retryDelayMs": 10, "timeoutMs": 2500}
+    tries = asks | {"retryCount": 4, "retryDelayMs": 10, "timeoutMs": 1500}
     (tmp_path / "pipelines").mkdir()
     for id, stage in (("asks", asks), ("tries", tries)):
         (tmp_path / "pipelines" / f"{id}.json").write_text(json.dumps(pipeline(id, stage)))

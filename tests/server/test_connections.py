@@ -202,8 +202,8 @@ async def test_a_protocol_that_we_do_not_speak(server: ServerProcess, name: byte
 async def test_what_comes_in_pieces() -> None:
     """Each part of a request has the whole of its time; a connection may be idle for longer."""
     request = POST + b"Content-Length: 5\r\n\r\nhello"
-    async with hasty(2) as port, connected(port) as (reader, writer):
-        for pauses in ((1.2, 1.2, 2.2), (0, 0, 0)):
+    async with hasty(1) as port, connected(port) as (reader, writer):
+        for pauses in ((0.6, 0.6, 1.1), (0, 0, 0)):
             for piece, pause in zip(
                 (request[:30], request[30:-3], request[-3:]), pauses, strict=True
             ):

@@ -213,7 +213,7 @@ async def test_wrong_token(serve: Any) -> None:
     assert "Traceback" not in guarded.complained
 
 
-@pytest.mark.parametrize("seconds", [2, pytest.param(INIT_SECONDS, marks=pytest.mark.campaign)])
+@pytest.mark.parametrize("seconds", [1, pytest.param(INIT_SECONDS, marks=pytest.mark.campaign)])
 async def test_no_init(serve: Any, seconds: float) -> None:
     """4408 in the end; a ping in the meantime is answered, and does not count."""
     hurried = serve(hurry={"runcast.server.graphql.socket:INIT_SECONDS": seconds})

@@ -16,14 +16,7 @@ from server_process import ServerProcess
 AT_ONCE = 12
 EVERYTHING = "{ executionsConnection(includeHistory: true, first: 250) { nodes { id endReason } } }"
 
-Opened = Callable[[ServerProcess], KeyedDoor]
-
-
-@pytest.fixture(params=[KeyedRest, KeyedGraphQL])
-def opened(request: pytest.FixtureRequest) -> Opened:
-    """One of the two doors, to any server."""
-    door: Callable[[httpx.Client], KeyedDoor] = request.param
-    return lambda server: door(server.client)
+DOORS: tuple[type[KeyedRest] | type[KeyedGraphQL], ...] = (KeyedRest, KeyedGraphQL)
 
 
 def everything(server: ServerProcess) -> dict[str, str | None]:
@@ -43,93 +36,99 @@ def refused(call: Callable[..., object], *arguments: object) -> str:
 
 
 @pytest.mark.parametrize("retention", ["300", "0"], ids=["live", "history only"])
-def test_it_finds_what_it_has_started(
-    serve: Callable[..., ServerProcess], opened: Opened, retention: str
-) -> None:
+def test_it_finds_what_it_has_started(serve: Callable[..., ServerProcess], retention: str) -> None:
     """Before and after a restart; another request with it is refused, then and now."""
     first = serve("--retention", retention)
-    door = opened(first)
-    begun = door.start("several-v1", "text", "k")
-    assert not begun.existing
-    ended(first, begun.id)
-    retried = door.retry(begun.id, "measure", "r")
-    assert not retried.existing
-    ended(first, retried.id)
-    check(door, begun.id, retried.id)
+    known = {open_door: start_by_keys(first, open_door(first.client)) for open_door in DOORS}
+    for open_door, ids in known.items():
+        check(open_door(first.client), *ids)
     first.end()
     second = serve("--data", str(first.data))
-    check(opened(second), begun.id, retried.id)
-    assert everything(second).keys() == {begun.id, retried.id}
+    for open_door, ids in known.items():
+        check(open_door(second.client), *ids)
+    assert everything(second).keys() == {id for ids in known.values() for id in ids}
+
+
+def start_by_keys(server: ServerProcess, door: KeyedDoor) -> tuple[str, str]:
+    """The executions that have been started, and that has been retried, by a key of the door's."""
+    name = type(door).__name__
+    begun = door.start("several-v1", "text", f"{name} k")
+    assert not begun.existing
+    ended(server, begun.id)
+    retried = door.retry(begun.id, "measure", f"{name} r")
+    assert not retried.existing
+    ended(server, retried.id)
+    return begun.id, retried.id
 
 
 def check(door: KeyedDoor, begun: str, retried: str) -> None:
     """The two keys are taken, by these executions and what started them."""
-    again = door.start("several-v1", "text", "k")
+    k, r = f"{type(door).__name__} k", f"{type(door).__name__} r"
+    again = door.start("several-v1", "text", k)
     assert (again.id, again.existing) == (begun, True)
-    again = door.retry(begun, "measure", "r")
+    again = door.retry(begun, "measure", r)
     assert (again.id, again.existing) == (retried, True)
-    assert refused(door.start, "several-v1", "other", "k") == "CONFLICT"
-    assert refused(door.start, "echo", "text", "k") == "CONFLICT"
-    assert refused(door.retry, begun, None, "r") == "CONFLICT"
-    assert refused(door.retry, begun, "measure", "k") == "CONFLICT"
-    assert refused(door.start, "several-v1", "text", "r") == "CONFLICT"
+    assert refused(door.start, "several-v1", "other", k) == "CONFLICT"
+    assert refused(door.start, "echo", "text", k) == "CONFLICT"
+    assert refused(door.retry, begun, None, r) == "CONFLICT"
+    assert refused(door.retry, begun, "measure", k) == "CONFLICT"
+    assert refused(door.start, "several-v1", "text", r) == "CONFLICT"
 
 
-def test_many_at_once_start_one(server: ServerProcess, opened: Opened) -> None:
+@pytest.mark.parametrize("open_door", DOORS)
+def test_many_at_once_start_one(
+    server: ServerProcess, open_door: Callable[[httpx.Client], KeyedDoor]
+) -> None:
     """Each client is told of the same execution, and one of them that it is new."""
-    key = uuid4().hex
+    key, door = uuid4().hex, open_door(server.client)
     with ThreadPoolExecutor(AT_ONCE) as threads:
-        starts = [
-            threads.submit(opened(server).start, "echo", "x" * 200_000, key) for _ in range(AT_ONCE)
-        ]
+        starts = [threads.submit(door.start, "echo", "x" * 200_000, key) for _ in range(AT_ONCE)]
         begun = [start.result() for start in starts]
     assert len({one.id for one in begun}) == 1
     assert sorted(one.existing for one in begun) == [False] + [True] * (AT_ONCE - 1)
 
 
-def test_a_new_default_mode_is_not_another_request(
-    serve: Callable[..., ServerProcess], opened: Opened
-) -> None:
+def test_a_new_default_mode_is_not_another_request(serve: Callable[..., ServerProcess]) -> None:
     """The server has a key for a language model since its restart; who chose a mode chose it."""
     first = serve()
-    begun = opened(first).start("echo", "text", "k")
+    ids = {door: door(first.client).start("echo", "text", door.__name__).id for door in DOORS}
     first.end()
     second = serve("--data", str(first.data), ANTHROPIC_API_KEY="a-key")
-    assert opened(second).start("echo", "text", "k").id == begun.id
-    body = {"input": "text", "idempotencyKey": "k", "executionMode": "api"}
-    answer = second.client.post("/api/pipelines/echo/run", json=body)
-    assert answer.status_code == 409
+    for door, id in ids.items():
+        key = door.__name__
+        assert door(second.client).start("echo", "text", key).id == id
+        body = {"input": "text", "idempotencyKey": key, "executionMode": "api"}
+        answer = second.client.post("/api/pipelines/echo/run", json=body)
+        assert answer.status_code == 409
 
 
-def test_it_is_free_when_the_history_has_forgotten_it(
-    serve: Callable[..., ServerProcess], opened: Opened
-) -> None:
+def test_it_is_free_when_the_history_has_forgotten_it(serve: Callable[..., ServerProcess]) -> None:
     """And not before."""
     server = serve("--retention", "0", "--history-max", "1")
-    door = opened(server)
-    first = door.start("echo", "one", "k").id
-    ended(server, first)
-    assert refused(door.start, "echo", "two", "k") == "CONFLICT"
-    other = door.start("echo", "one", None).id
-    eventually(lambda: list(everything(server)) == [other])
-    assert not door.start("echo", "two", "k").existing
+    for open_door in DOORS:
+        door, key = open_door(server.client), open_door.__name__
+        first = door.start("echo", "one", key).id
+        ended(server, first)
+        assert refused(door.start, "echo", "two", key) == "CONFLICT"
+        other = door.start("echo", "one", None).id
+        eventually(lambda other=other: list(everything(server)) == [other])  # type: ignore[misc]
+        assert not door.start("echo", "two", key).existing
 
 
-def test_no_start_by_a_key_without_a_history(
-    serve: Callable[..., ServerProcess], opened: Opened
-) -> None:
+def test_no_start_by_a_key_without_a_history(serve: Callable[..., ServerProcess]) -> None:
     """What cannot be known is refused; what is live is known, and who has no key needs none."""
     server = serve()
-    door = opened(server)
-    live = door.start("echo", "text", "k")
-    with closing(sqlite3.connect(server.data / "history.db", timeout=30)) as connection:
-        connection.execute("ALTER TABLE records RENAME TO elsewhere")
-        assert refused(door.start, "echo", "text", "other") == "UNAVAILABLE"
-        assert door.start("echo", "text", "k").id == live.id
-        unkeyed = door.start("echo", "text", None)
-        assert not unkeyed.existing
-        connection.execute("ALTER TABLE elsewhere RENAME TO records")
-    assert not door.start("echo", "text", "other").existing
+    for open_door in DOORS:
+        door, key, other = open_door(server.client), open_door.__name__, f"{open_door} other"
+        live = door.start("echo", "text", key)
+        with closing(sqlite3.connect(server.data / "history.db", timeout=30)) as connection:
+            connection.execute("ALTER TABLE records RENAME TO elsewhere")
+            assert refused(door.start, "echo", "text", other) == "UNAVAILABLE"
+            assert door.start("echo", "text", key).id == live.id
+            unkeyed = door.start("echo", "text", None)
+            assert not unkeyed.existing
+            connection.execute("ALTER TABLE elsewhere RENAME TO records")
+        assert not door.start("echo", "text", other).existing
 
 
 def test_a_retry_needs_no_body(server: ServerProcess) -> None:

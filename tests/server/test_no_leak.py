@@ -41,8 +41,8 @@ class Size:
 
 @pytest.fixture
 def forgetful(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    """A server that forgets after two seconds."""
-    flags = ("--retention", "2", "--max-concurrent", "20")
+    """A server that forgets after a second."""
+    flags = ("--retention", "1", "--max-concurrent", "20")
     with serving(tmp_path_factory.mktemp("forgetful"), *flags) as server:
         yield server
 

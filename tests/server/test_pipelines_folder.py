@@ -17,6 +17,10 @@ from runcast.server.settings import Settings
 from server_process import ServerProcess, all_gone
 
 Serve = Callable[..., ServerProcess]
+IMPATIENT = {
+    "runcast.core.pipelines.library:START_SECONDS": 1.0,
+    "runcast.core.pipelines.loader:SLOW_SECONDS": 0.3,
+}
 
 
 @pytest.fixture
@@ -38,7 +42,7 @@ def test_a_file_that_blocks_does_not_prevent_the_start(serve: Serve, folder: Pat
     (folder / "link.yaml").symlink_to(blocked)
     with blocking(blocked):
         begun = time.monotonic()
-        server = serve("--pipelines", str(folder))
+        server = serve("--pipelines", str(folder), hurry=IMPATIENT)
         assert time.monotonic() - begun < 30, "the file blocks for 45 s"
         assert "Pipelines  echo  (" in server.said
         assert ids(server) == ["echo"]

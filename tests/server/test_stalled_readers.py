@@ -17,7 +17,7 @@ from websockets.typing import Subprotocol
 PROTOCOL = Subprotocol("graphql-transport-ws")
 CHARACTERS = 600_000
 TIMES = 20
-DEADLINES = [2.5, pytest.param(ReaderDeadline.stalled_seconds, marks=pytest.mark.campaign)]
+DEADLINES = [1.5, pytest.param(ReaderDeadline.stalled_seconds, marks=pytest.mark.campaign)]
 """600 kB twenty times are more than the kernel takes on behalf of a client."""
 QUERY = "query ($id: ID!) { execution(id: $id) { %s } }"
 
@@ -137,7 +137,7 @@ async def test_a_server_that_stops_does_not_wait_for_them(
     serve: Callable[..., ServerProcess],
 ) -> None:
     """Ten seconds are enough, whoever takes nothing."""
-    server = serve()
+    server = serve(hurry={"runcast.server.serve:GRACEFUL_SECONDS": 0.3})
     id = GraphQLDoor(server.client).start("echo", "x" * CHARACTERS)
     async with over_http(server, id, "application/json"), over_a_socket(server, id):
         server.process.terminate()

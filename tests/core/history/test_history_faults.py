@@ -287,10 +287,19 @@ async def test_many_ends_at_once_are_no_reason_to_drop_one(
         assert await total(history) == 3 * BACKLOG_LIMIT
 
 
+@pytest.mark.parametrize(
+    "seconds", [0.3, pytest.param(writer.CLOSE_SECONDS, marks=pytest.mark.campaign)]
+)
 async def test_a_file_that_stays_locked_does_not_keep_the_server_from_stopping(
-    tmp_path: Path, clock: VirtualClock, disk: Disk, caplog: pytest.LogCaptureFixture
+    tmp_path: Path,
+    clock: VirtualClock,
+    disk: Disk,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    seconds: float,
 ) -> None:
     """It tries for 3 s, then says how much is missing."""
+    monkeypatch.setattr(writer, "CLOSE_SECONDS", seconds)
     history = await History(tmp_path, clock).__aenter__()
     with locked(tmp_path, disk):
         history.note(ended(1))
