@@ -14,7 +14,7 @@ from doors import GraphQLDoor
 from server_process import ENDS_SOON, ServerProcess, serving
 from torn_socket import Follower, Message
 
-CUTS = [40, pytest.param(200, marks=pytest.mark.campaign)]
+CUTS = [25, pytest.param(200, marks=pytest.mark.campaign)]
 BURST = 25
 FILTERS: list[Message] = [
     {},

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, TypeAlias
 
 import patience
@@ -144,21 +144,25 @@ async def reconnecting(server: ServerProcess, name: str) -> AsyncIterator[AsyncC
         await connection.close_async()
 
 
-@pytest.mark.parametrize("name", TRANSPORTS)
-async def test_restart(serve: Callable[..., ServerProcess], name: str) -> None:
-    """One session lives through it; what it followed ends with the first server, complete."""
+async def test_restart(serve: Callable[..., ServerProcess]) -> None:
+    """Each session lives through it; what it followed ends with the first server, complete."""
     first = serve("--grace", "1", hurry=ENDS_SOON)
-    async with reconnecting(first, name) as session:
-        id = await started(session, "waiting")
-        following = asyncio.create_task(followed(session, id)) if name in SOCKETS else None
-        if following is not None:
-            await patience.until(lambda: subscribers(first) == 1)
+    async with AsyncExitStack() as stack:
+        sessions = {
+            name: await stack.enter_async_context(reconnecting(first, name)) for name in TRANSPORTS
+        }
+        following = [
+            asyncio.create_task(followed(session, await started(session, "waiting")))
+            for session in map(sessions.__getitem__, SOCKETS)
+        ]
+        await patience.until(lambda: subscribers(first) == len(SOCKETS))
         await asyncio.to_thread(first.end)
-        if following is not None:
-            check_progress(await following)
+        for each in following:
+            check_progress(await each)
         second = await asyncio.to_thread(serve, "--port", first.url.rpartition(":")[2])
         assert second.url == first.url
-        assert await session.execute(QUERY) == {"server": {"engine": "embedded"}}
-        id = await started(session, "several-v1")
-        if name in SOCKETS:
-            check_progress(await followed(session, id))
+        for name, session in sessions.items():
+            assert await session.execute(QUERY) == {"server": {"engine": "embedded"}}
+            id = await started(session, "several-v1")
+            if name in SOCKETS:
+                check_progress(await followed(session, id))

@@ -62,7 +62,10 @@ window.fetch = (...given) => {
 
 
 def connection_is(page: Page, state: str) -> None:
-    expect(page.locator("#connection")).to_have_attribute("data-state", state)
+    """Returns once it is. (`expect` looks once per second only, after a while.)"""
+    page.wait_for_function(
+        "state => document.querySelector('#connection').dataset.state === state", arg=state
+    )
 
 
 def port_of(server: ServerProcess) -> str:

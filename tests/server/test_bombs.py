@@ -14,7 +14,7 @@ from subscriptions import connected
 
 QUERY = "{ server { engine } }"
 BOMBERS = 8
-QUERIES = 60
+QUERIES = 30
 
 
 def fields(pattern: str, number: int) -> str:
