@@ -149,7 +149,7 @@ def test_what_has_gone_to_the_history_stays_where_it_fits(
     visitor: Visitor, serve: Callable[..., ServerProcess]
 ) -> None:
     """A list of what has ended does not lose it when its retention is over; no other gets it."""
-    server = serve("--retention", "1", "--grace", "1")
+    server = serve("--retention", "0.4", "--grace", "1")
     completed = visitor.visit(server.url + "/?status=COMPLETED")
     failed = visitor.visit(server.url + "/?status=FAILED")
     expect(completed.locator("#list-note")).to_contain_text("No execution matches")

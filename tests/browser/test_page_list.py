@@ -134,7 +134,7 @@ def test_counts_by_status_follow(
 
 def test_history_stays_in_the_list(visitor: Visitor, serve: Callable[..., ServerProcess]) -> None:
     """What has left the active list, before or while one looks, is still there and counted."""
-    server = serve("--retention", "1")
+    server = serve("--retention", "0.4")
     before = start(server.client, "echo", "before")
     held = "{ executions { id } }"
     eventually(lambda: ended(server, before) and not ask(server.client, held)["executions"])
@@ -150,9 +150,9 @@ def test_history_stays_in_the_list(visitor: Visitor, serve: Callable[..., Server
 
 
 def test_history_comes_page_by_page(visitor: Visitor, serve: Callable[..., ServerProcess]) -> None:
-    """Whoever scrolls to the end of 250 executions gets every one of them once."""
+    """Whoever scrolls to the end of 210 executions gets every one of them once."""
     server = serve("--max-concurrent", "300")
-    ids = [start(server.client, "chatty", "1") for _ in range(250)]
+    ids = [start(server.client, "chatty", "1") for _ in range(210)]
     page = visitor.visit(server.url)
     expect(page.locator(f'.row[data-id="{ids[-1]}"]')).to_be_visible()
     seen: set[str] = set()
@@ -163,4 +163,4 @@ def test_history_comes_page_by_page(visitor: Visitor, serve: Callable[..., Serve
         return seen == set(ids)
 
     eventually(reached_the_end)
-    expect(page.locator("#list-note")).to_contain_text("250 executions, nothing older.")
+    expect(page.locator("#list-note")).to_contain_text("210 executions, nothing older.")

@@ -1,20 +1,21 @@
 """How much text an answer may hold."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
 
 import pytest
 from doors import GraphQLDoor, Refused
-from server_process import ServerProcess
+from server_process import ServerProcess, serving
 from subscriptions import connected, whole
 
 TEXT = "x" * 600
 PROGRESS = "sequence status execution { input }"
 
 
-@pytest.fixture
-def narrow(serve: Callable[..., ServerProcess]) -> ServerProcess:
+@pytest.fixture(scope="module")
+def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """A server whose answers hold a thousand characters of text."""
-    return serve("--max-text", "1000")
+    with serving(tmp_path_factory.mktemp("narrow"), "--max-text", "1000") as server:
+        yield server
 
 
 def test_exactly_as_much_as_an_answer_may_hold(narrow: ServerProcess) -> None:

@@ -105,18 +105,16 @@ class ServerProcess:
         return [child for child in every if not reads_pipelines(child)]
 
     def end(self, *, soon: bool = False) -> None:
-        """Ends the server and whatever it may have left; `soon` if nobody looks at its data."""
+        """Ends the server and whatever it may have left; at once if nobody looks at its data."""
         if self.process.poll() is None:
             self._stop(soon)
         if hasattr(self, "client"):
             self.client.close()
 
     def _stop(self, soon: bool) -> None:
-        left = self.children()
-        self.process.terminate()
+        left, groups = self.children(), self._groups()
+        (self.process.kill if soon else self.process.terminate)()
         try:
-            if soon:
-                self._insist()
             self.process.wait(timeout=20)
         except psutil.TimeoutExpired:
             self.process.kill()
@@ -124,15 +122,17 @@ class ServerProcess:
         for child in left:
             if child.is_running():
                 child.kill()
+        for group in groups:
+            with suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGKILL)
 
-    def _insist(self) -> None:
-        """As somebody does who presses Ctrl+C again and again."""
-        for _ in range(50):
-            with suppress(psutil.TimeoutExpired):
-                self.process.wait(timeout=0.1)
-                return
-            with suppress(psutil.NoSuchProcess):
-                self.process.send_signal(signal.SIGINT)
+    def _groups(self) -> set[int]:
+        """Those of its children: what a stage has started need not be its child any more."""
+        groups = set()
+        for child in self.children():
+            with suppress(ProcessLookupError):
+                groups.add(os.getpgid(child.pid))
+        return groups - {os.getpgid(self.process.pid)}
 
     def _address(self) -> str | None:
         match = re.search(r"GraphQL +(http://\S+)/graphql", self.said)
