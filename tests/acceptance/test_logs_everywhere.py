@@ -130,7 +130,7 @@ def check_log(door: Door, number: int) -> str:
     system = ""
     if number < 3:
         error = door.stage()["attempts"][number - 1]["error"]
-        seconds = ("1.5", "3")[number - 1]
+        seconds = ("1", "2")[number - 1]
         system = f"attempt {number} of 3 failed: ExitStatus: {error['message']}\n"
         system += f"attempt {number + 1} begins in {seconds} s\n"
     expected = dict(zip(STREAMS, (said(number), WARNING, system), strict=True))
@@ -206,7 +206,7 @@ def test_a_follower_over_rest_hears_all_of_it(start: Callable[..., Door]) -> Non
     with door.server.client.stream("GET", path, params=parameters) as answer:
         followed = b"".join(answer.iter_raw())
     assert followed == door.download(2)
-    assert followed.endswith(b"attempt 3 begins in 3 s\n")
+    assert followed.endswith(b"attempt 3 begins in 2 s\n")
 
 
 def test_a_stage_that_waits_says_until_when(start: Callable[..., Door]) -> None:
