@@ -74,7 +74,7 @@ def create_app(settings: Settings) -> Starlette:
         clock,
         max_records=settings.history_max,
         max_age_seconds=settings.history_days * SECONDS_A_DAY,
-        files=files,
+        files=files.remains,
     )
     outputs = Outputs(settings.data / "outputs")
     writer = OutputWriter(outputs, files)

@@ -95,15 +95,8 @@ class HistoryFile:
         with self._transaction() as connection:
             open_ones = ROW.where(COLUMNS.ended_at.is_(None), COLUMNS.id.not_in(listed(awaited)))
             rows = connection.execute(open_ones.limit(AT_ONCE)).all()
-            ended = [
-                _interrupted(execution, self._clock.now())
-                for execution in executions_of(connection, rows)
-            ]
-            for execution in ended:
-                self._put(connection, execution)
-        if self._files is not None:
-            for execution in ended:
-                self._files.interrupted(execution)
+            for execution in executions_of(connection, rows):
+                self._put(connection, self._interrupted(execution))
         if rows:
             logger.warning("%d executions had no end in the history and were ended", len(rows))
         return len(rows) == AT_ONCE
@@ -165,6 +158,21 @@ class HistoryFile:
             # The record itself is at fault: a retry would fail, too, and must not block the others.
             logger.exception("execution %s cannot be stored in the history", execution.id)
 
+    def _interrupted(self, execution: Execution) -> Execution:
+        """The same with its end: whoever ran it is no more."""
+        running = execution.running_stage
+        error = Failure(
+            "ServerRestart",
+            "the server went down before the execution had ended",
+            stage_id=None if running is None else execution.stages[running].id,
+        )
+        # By the wall clock of another process it may have begun later than now.
+        at = max(self._clock.now(), execution.latest_moment)
+        if self._files is not None:
+            execution = self._files.interrupted(execution, at)
+        end = Ended(execution.id, at, Status.FAILED, EndReason.SERVER_RESTART, error=error)
+        return applied(end, execution)
+
     def _give_back_space(self) -> None:
         """New rows take the pages of old ones; a file that is more than a quarter free shrinks."""
         with self._transaction() as connection:
@@ -218,19 +226,6 @@ def _engine(path: Path, mode: str, begin: str, pragmas: Sequence[str]) -> Engine
         connection.exec_driver_sql(begin)
 
     return engine
-
-
-def _interrupted(execution: Execution, now: int) -> Execution:
-    running = execution.running_stage
-    error = Failure(
-        "ServerRestart",
-        "the server went down before the execution had ended",
-        stage_id=None if running is None else execution.stages[running].id,
-    )
-    # By the wall clock of another process it may have begun later than now.
-    at = max(now, execution.latest_moment)
-    end = Ended(execution.id, at, Status.FAILED, EndReason.SERVER_RESTART, error=error)
-    return applied(end, execution)
 
 
 def _remove(connection: Connection, those: Select[str]) -> Sequence[str]:

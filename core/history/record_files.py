@@ -9,8 +9,11 @@ from ..execution.model import Execution
 class RecordFiles(Protocol):
     """Logs and values: they go when their record goes. Called in a thread; waits for a disk."""
 
-    def interrupted(self, execution: Execution) -> None:
-        """The server went away while the execution ran."""
+    def interrupted(self, execution: Execution, at: int) -> Execution:
+        """The server went away while the execution ran, which is noticed `at` epoch ms.
+
+        Its logs then say so; returns the same execution with how long they are.
+        """
         ...
 
     def forgotten(self, execution_ids: Collection[str]) -> None:

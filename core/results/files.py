@@ -5,7 +5,6 @@ import logging
 import shutil
 from collections.abc import AsyncGenerator, Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -22,6 +21,7 @@ from .blobs import FolderBlobs
 from .log_position import STREAMS
 from .log_writer import LogWriter
 from .logs import LogStore
+from .remains import Remains
 from .result import value_text
 from .value_spool import INLINE_BYTES, ValueSpool
 from .values import ValueStore
@@ -38,7 +38,6 @@ INPUT = "input"
 """What an execution's input is called where values are called by their stage."""
 MAX_INPUT_BYTES = 1 << 21
 SHOWN_JSON_BYTES = 4 << 20
-CUT_OFF = "the server went away here\n"
 
 
 class ExecutionFiles:
@@ -53,6 +52,7 @@ class ExecutionFiles:
         blobs = FolderBlobs(folder)
         self.logs = LogStore(blobs, max_bytes=log_max)
         self.values = ValueStore(blobs)
+        self.remains = Remains(self.logs, self.values)
         self.writers = ThreadPoolExecutor(WRITERS, "runcast-files-writer")
         self._readers = ThreadPoolExecutor(READERS, "runcast-files-reader")
         self._work = folder / "work"
@@ -238,20 +238,6 @@ class ExecutionFiles:
     def departed(self, execution_id: str) -> None:
         """The execution has left the lists: its folder goes. Never waits."""
         self._readers.submit(shutil.rmtree, self.workdir(execution_id), ignore_errors=True)
-
-    def forgotten(self, execution_ids: Collection[str]) -> None:
-        """The history knows the executions no more: their logs and values go. In a thread."""
-        for execution_id in execution_ids:
-            with suppress(OSError):  # What is left is looked for again at the next start.
-                self.logs.remove(execution_id)
-                self.values.remove(execution_id)
-
-    def interrupted(self, execution: Execution) -> None:
-        """The server went away while the execution ran: its log says that it ends there."""
-        for stage in execution.stages:
-            if stage.attempts and stage.attempts[-1].ended_at is None:
-                now = execution.ended_at or execution.started_at
-                self.logs.recover(execution.id, stage.id, stage.attempt, CUT_OFF, now)
 
     def _begin(self) -> None:
         # Executions do not outlive the server, so neither do their folders.

@@ -8,6 +8,7 @@ from typing import TypeAlias
 from ..execution.log import LogStream
 
 STREAMS = (LogStream.STDOUT, LogStream.STDERR, LogStream.SYSTEM)
+OUTPUT = (LogStream.STDOUT,)
 NAME = re.compile(r"\d{15,}(?:-\d{15,}){6}", re.ASCII)
 
 PerStream: TypeAlias = tuple[int, int, int]

@@ -8,7 +8,7 @@ from threading import Lock
 from ..execution.log import LogSlice, LogStream
 from .blobs import Blobs, blob_name
 from .log_bounds import MAX_BYTES, LogBounds
-from .log_position import STREAMS
+from .log_position import STREAMS, LogPosition
 from .log_writer import LogWriter
 from .stored_log import StoredLog
 
@@ -49,10 +49,20 @@ class LogStore:
         folder = _folder(execution_id, stage_id, attempt)
         return LogWriter(self._blobs, folder, self._bounds, self._tell)
 
-    def recover(self, execution_id: str, stage_id: str, attempt: int, words: str, at: int) -> None:
-        """Ends the log of a process that was killed, with these words as a SYSTEM piece."""
-        with closing(self.open(execution_id, stage_id, attempt)) as writer:
-            writer.append(LogStream.SYSTEM, words, at)
+    def recover(
+        self, execution_id: str, stage_id: str, attempt: int, words: str, at: int
+    ) -> LogPosition:
+        """Ends the log of a process that was killed, with these words as a SYSTEM piece.
+
+        Where they are the last ones already, none are added: whoever does this may be killed, too.
+        Returns where the log ends.
+        """
+        log = self._log(execution_id, stage_id, attempt)
+        last = log.read(max(0, log.end.characters_of(STREAMS) - len(words)), len(words), STREAMS)
+        if [(piece.stream, piece.text) for piece in last.pieces] != [(LogStream.SYSTEM, words)]:
+            with closing(self.open(execution_id, stage_id, attempt)) as writer:
+                writer.append(LogStream.SYSTEM, words, at)
+        return self._log(execution_id, stage_id, attempt).end
 
     def remove(self, execution_id: str) -> None:
         """Removes the logs of an execution, if there are any."""

@@ -8,11 +8,9 @@ from typing import NamedTuple
 
 from ..execution.log import LogPiece, LogSlice, LogStream
 from .blobs import Blobs
-from .log_position import STREAMS, LogPosition
+from .log_position import OUTPUT, STREAMS, LogPosition
 from .log_record import records
 from .log_stretch import Stretch, content, stretches
-
-OUTPUT = (LogStream.STDOUT,)
 
 
 class _Said(NamedTuple):

@@ -236,9 +236,11 @@ def test_what_was_written_survives_kill_9(tmp_path: Path, seed: int) -> None:
     page = whole(store)
     assert confirmed * LINE <= page.total <= (confirmed + 10_000) * LINE
     assert texts(page.pieces) == numbered_text(0, page.total)
-    store.recover(*NAMES, "The server was killed here.\n", 7)
     end = LogPiece(page.total, LogStream.SYSTEM, "The server was killed here.\n", 7)
-    assert whole(store).pieces == (*page.pieces, end)
+    for at in (7, 8):  # Who recovers it may be killed as well, and the next one does it again.
+        recovered = store.recover(*NAMES, end.text, at)
+        assert recovered.characters == (page.total, 0, len(end.text))
+        assert whole(store).pieces == (*page.pieces, end)
 
 
 def walk(store: LogStore) -> tuple[int, int]:

@@ -1,0 +1,48 @@
+"""What executions leave behind: logs and values, for as long as the history knows of them."""
+
+from collections.abc import Collection
+from contextlib import suppress
+from dataclasses import replace
+
+from ..execution.model import Execution, StageRun
+from .log_position import OUTPUT, STREAMS
+from .logs import LogStore
+from .values import ValueStore
+
+CUT_OFF = "the server went away here\n"
+
+
+class Remains:
+    """The logs and values that belong to the records of the history; see `RecordFiles` there.
+
+    Everything waits for the disk or the network: call it in a thread.
+    """
+
+    def __init__(self, logs: LogStore, values: ValueStore) -> None:
+        self._logs = logs
+        self._values = values
+
+    def interrupted(self, execution: Execution, at: int) -> Execution:
+        """The server went away while the execution ran: its log says that it ends there.
+
+        Returns the same with how long the log is, of which the record knows nothing yet.
+        """
+        stages = tuple(self._interrupted(execution.id, one, at) for one in execution.stages)
+        return replace(execution, stages=stages)
+
+    def _interrupted(self, execution_id: str, stage: StageRun, at: int) -> StageRun:
+        if not stage.attempts or stage.attempts[-1].ended_at is not None:
+            return stage
+        try:
+            end = self._logs.recover(execution_id, stage.id, stage.attempt, CUT_OFF, at)
+        except OSError:
+            return stage  # It cannot be read: neither can it be by anybody who asks for it.
+        length, output_length = end.characters_of(STREAMS), end.characters_of(OUTPUT)
+        return replace(stage, log=replace(stage.log, length=length, output_length=output_length))
+
+    def forgotten(self, execution_ids: Collection[str]) -> None:
+        """The history knows the executions no more: their logs and values go."""
+        for execution_id in execution_ids:
+            with suppress(OSError):
+                self._logs.remove(execution_id)
+                self._values.remove(execution_id)
