@@ -75,11 +75,11 @@ async def read_output(
     text, left_out = log.output(offset, limit), log.cut
     if text is None and log.of_value:
         text = value_text(stage)[offset : offset + limit]
+    end = offset + len(text or "")
     if text is None:
-        text, left_out = await ctx.files.output(
-            execution_id, stage.id, stage.attempt, offset, limit
-        )
-    return OutputPiece(offset, text, ended and offset + len(text) >= log.output_length, left_out)
+        stored = await ctx.files.output(execution_id, stage.id, stage.attempt, offset, limit)
+        text, end, left_out = stored.text, stored.next_offset, stored.left_out > 0
+    return OutputPiece(offset, text, ended and end >= log.output_length, left_out)
 
 
 async def read_log(

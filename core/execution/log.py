@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class LogStream(StrEnum):
@@ -39,6 +40,15 @@ class LogSlice:
     """
 
     pieces: tuple[LogPiece, ...]
+    next_offset: int
+    total: int
+    left_out: int
+
+
+class OutputSlice(NamedTuple):
+    """A part of what an attempt has written to stdout, as `LogSlice`, in characters of stdout."""
+
+    text: str
     next_offset: int
     total: int
     left_out: int

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self, TypeVar, TypeVarTuple
 
 from ..errors import Unavailable
-from ..execution.log import LogSlice, LogStream
+from ..execution.log import LogSlice, LogStream, OutputSlice
 from ..execution.model import Execution, StageRun
 from ..execution.stage_log import StageLog
 from ..execution.stored import StoredValue
@@ -38,6 +38,8 @@ INPUT = "input"
 """What an execution's input is called where values are called by their stage."""
 MAX_INPUT_BYTES = 1 << 21
 SHOWN_JSON_BYTES = 4 << 20
+FINISH_SECONDS = 1.0
+"""How often it is tried to say in logs that their end could not be stored."""
 
 
 class ExecutionFiles:
@@ -61,6 +63,7 @@ class ExecutionFiles:
 
     async def __aenter__(self) -> Self:
         await self._in_thread(self._begin)
+        self._finisher = asyncio.create_task(self._finishing(), name="runcast logs")
         return self
 
     async def __aexit__(
@@ -69,6 +72,8 @@ class ExecutionFiles:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._finisher.cancel()
+        await asyncio.wait([self._finisher])
         self.writers.shutdown(wait=False)
         self._readers.shutdown(wait=False)
 
@@ -108,12 +113,11 @@ class ExecutionFiles:
 
     async def output(
         self, execution_id: str, stage_id: str, attempt: int, offset: int, limit: int
-    ) -> tuple[str, bool]:
-        """A part of stdout, and whether some of stdout is not stored."""
-        text, _, _ = await self._in_thread(
+    ) -> OutputSlice:
+        """A part of stdout."""
+        return await self._in_thread(
             self.logs.read_output, execution_id, stage_id, attempt, offset, limit
         )
-        return text, False
 
     async def log(
         self,
@@ -190,7 +194,8 @@ class ExecutionFiles:
         if head is None and log.of_value:
             head = value_text(stage)[:characters]
         elif head is None:
-            head, _, _ = self.logs.read_output(execution_id, stage.id, stage.attempt, 0, characters)
+            stored = self.logs.read_output(execution_id, stage.id, stage.attempt, 0, characters)
+            head = stored.text
         if isinstance(value, StoredValue):
             value = self._shown(value, characters)
         return replace(stage, log=replace(log, head=head), value=value)
@@ -209,16 +214,23 @@ class ExecutionFiles:
             raise Unavailable(f"the input cannot be stored: {error.strerror}") from error
 
     def _own(self, execution: Execution) -> Execution:
+        try:
+            input = self._own_input(execution)
+            stages = tuple(self._own_stage(execution, stage) for stage in execution.stages)
+        except OSError:
+            self.remains.forgotten([execution.id])
+            raise
+        return replace(execution, input=input, stages=stages)
+
+    def _own_input(self, execution: Execution) -> str | StoredValue:
         input = execution.input
         if isinstance(input, StoredValue):
-            input = self.values.copy(input, execution.id)
-        elif len(input) > INLINE_BYTES // 4:
-            spool = self.values.spool(execution.id, INPUT, 0, limit=MAX_INPUT_BYTES)
-            spool.write(input.encode())
-            stored = spool.finish()
-            input = input if isinstance(stored, bytes) else stored
-        stages = tuple(self._own_stage(execution, stage) for stage in execution.stages)
-        return replace(execution, input=input, stages=stages)
+            return self.values.copy(input, execution.id)
+        if len(input) <= INLINE_BYTES // 4:
+            return input
+        spool = self.values.spool(execution.id, INPUT, 0, limit=MAX_INPUT_BYTES)
+        stored = spool.store(input.encode())
+        return input if isinstance(stored, bytes) else stored
 
     def _own_stage(self, execution: Execution, stage: StageRun) -> StageRun:
         """A stage that another execution has completed: its log and its value are copied."""
@@ -238,6 +250,12 @@ class ExecutionFiles:
     def departed(self, execution_id: str) -> None:
         """The execution has left the lists: its folder goes. Never waits."""
         self._readers.submit(shutil.rmtree, self.workdir(execution_id), ignore_errors=True)
+
+    async def _finishing(self) -> None:
+        while True:
+            await asyncio.sleep(FINISH_SECONDS)
+            if self.logs.unfinished:
+                await asyncio.get_running_loop().run_in_executor(self.writers, self.logs.finish)
 
     def _begin(self) -> None:
         # Executions do not outlive the server, so neither do their folders.

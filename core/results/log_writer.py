@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
+from typing import NamedTuple
 
 from ..execution.log import LogPiece, LogStream
 from .blobs import Blobs
@@ -12,23 +13,37 @@ from .log_segment import LogSegment
 from .log_stretch import cut_torn_record, stretches
 
 
+class MissingEnd(NamedTuple):
+    """What was said up to `end`, after all that is stored; the last of it `at` epoch ms."""
+
+    end: LogPosition
+    reason: str
+    at: int
+
+
 class LogWriter:
     """Goes on where the stored log ends. For one thread at a time.
 
     No fault of the store is an exception: what cannot be stored is counted, `tell` is given the
     reason, and the next piece is tried again. Once that works, `tell` is given None, and the log
-    says how much is missing and why.
+    says how much is missing and why. Whenever it is closed, `closed` is given the writer.
     """
 
     def __init__(
-        self, blobs: Blobs, folder: str, bounds: LogBounds, tell: Callable[[str | None], None]
+        self,
+        blobs: Blobs,
+        folder: str,
+        bounds: LogBounds,
+        tell: Callable[[str | None], None],
+        closed: Callable[["LogWriter"], None],
     ) -> None:
+        self.folder = folder
         self.loss: Loss | None = None
         """What could not be stored, as long as the log does not say so itself."""
         self._blobs = blobs
-        self._folder = folder
         self._bounds = bounds
         self._tell = tell
+        self._closed = closed
         self._segment: LogSegment | None = None
         self._tail: deque[tuple[str, int]] = deque()
         """Names and sizes of the segments of the latest half, without the one that is written."""
@@ -51,13 +66,25 @@ class LogWriter:
         return LogPiece(offset, stream, text, at)
 
     def close(self) -> None:
-        """Ends the log; what is missing at its end is told there, or remains in `loss`."""
+        """Ends the log; what is missing at its end is told there, or remains in `loss`.
+
+        Called again, it tries that again.
+        """
         try:
             if self.loss is not None:
                 self._store(b"")
+                self._tell(None)
             self._end_segment()
         except OSError as error:
             self._lose(0, error)
+        self._closed(self)
+
+    @property
+    def missing_end(self) -> MissingEnd | None:
+        """What of its end is not stored, and not told in the log either."""
+        if self.loss is None:
+            return None
+        return MissingEnd(self._tally.position, self.loss.reason, self._at)
 
     def _records(self, stream: LogStream, text: str, at: int) -> list[LogRecord]:
         most = self._bounds.fitting_characters(text)
@@ -105,7 +132,7 @@ class LogWriter:
         start = self._tally.position
         if self._is_in_tail(start):
             self._make_room()
-        self._segment = LogSegment(self._blobs, self._folder, start)
+        self._segment = LogSegment(self._blobs, self.folder, start)
         return self._segment
 
     def _end_segment(self) -> None:
@@ -129,8 +156,8 @@ class LogWriter:
     def _end_of_stored(self) -> LogPosition:
         end = LogPosition()
         try:
-            cut_torn_record(self._blobs, self._folder)
-            for stretch in stretches(self._blobs, self._folder):
+            cut_torn_record(self._blobs, self.folder)
+            for stretch in stretches(self._blobs, self.folder):
                 end = stretch.end
                 if stretch.blob is not None and self._is_in_tail(stretch.start):
                     size = stretch.end.records - stretch.start.records

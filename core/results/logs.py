@@ -5,16 +5,18 @@ from collections.abc import Collection, Iterator
 from contextlib import closing
 from threading import Lock
 
-from ..execution.log import LogSlice, LogStream
+from ..execution.log import LogSlice, LogStream, OutputSlice
 from .blobs import Blobs, blob_name
 from .log_bounds import MAX_BYTES, LogBounds
 from .log_position import STREAMS, LogPosition
-from .log_writer import LogWriter
+from .log_writer import LogWriter, MissingEnd
 from .stored_log import StoredLog
 
 logger = logging.getLogger("runcast.logs")
 
 ROOT = "logs"
+MOST_MISSING = 10_000
+"""For how many logs it is known at a time that their end is missing; older ones are given up."""
 
 
 class LogStore:
@@ -22,7 +24,8 @@ class LogStore:
 
     At most `max_bytes` of each are stored (`LogBounds`), in segments of `segment_bytes`, or what
     suits the store. What is left out between a log's beginning and its end, or could not be stored,
-    is a SYSTEM piece on reading.
+    is a SYSTEM piece on reading; so is an end that could not be stored, as long as this store is
+    there, and for good once `finish` can write that down.
 
     Offsets, limits and totals are characters of all streams; attempts are numbered from 1. Reading
     costs what the segments cost in which it is done. Everything waits for the disk or the network:
@@ -41,13 +44,27 @@ class LogStore:
         self._blobs = blobs
         self._bounds = LogBounds(max_bytes, segment_bytes or blobs.append_bytes)
         self._lock = Lock()
+        self._missing: dict[str, tuple[LogWriter, MissingEnd]] = {}
+        """Of logs that have ended and do not say themselves that their end is missing."""
 
     # Writing
 
     def open(self, execution_id: str, stage_id: str, attempt: int) -> LogWriter:
         """A writer for an attempt. It goes on where the log ends, if there is one."""
         folder = _folder(execution_id, stage_id, attempt)
-        return LogWriter(self._blobs, folder, self._bounds, self._tell)
+        return LogWriter(self._blobs, folder, self._bounds, self._tell, self._closed)
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether there is something to do for `finish`."""
+        return bool(self._missing)
+
+    def finish(self) -> None:
+        """Has the logs that have ended while nothing could be stored say what is missing."""
+        for writer, _ in list(self._missing.values()):
+            writer.close()
+            if writer.loss is not None:
+                return
 
     def recover(
         self, execution_id: str, stage_id: str, attempt: int, words: str, at: int
@@ -66,7 +83,11 @@ class LogStore:
 
     def remove(self, execution_id: str) -> None:
         """Removes the logs of an execution, if there are any."""
-        self._blobs.remove(blob_name(ROOT, execution_id))
+        folder = blob_name(ROOT, execution_id)
+        with self._lock:
+            for name in [name for name in self._missing if name.startswith(f"{folder}/")]:
+                del self._missing[name]
+        self._blobs.remove(folder)
 
     def copy(self, execution_id: str, other_id: str, stage_id: str) -> None:
         """Gives another execution the logs of a stage."""
@@ -100,8 +121,8 @@ class LogStore:
 
     def read_output(
         self, execution_id: str, stage_id: str, attempt: int, offset: int, limit: int
-    ) -> tuple[str, int, int]:
-        """Stdout alone, in characters of its own: the text, the next offset and the total."""
+    ) -> OutputSlice:
+        """Stdout alone, in characters of its own."""
         return self._log(execution_id, stage_id, attempt).read_output(offset, limit)
 
     def read_bytes(
@@ -132,7 +153,20 @@ class LogStore:
         return self._log(execution_id, stage_id, attempt).size_bytes(streams)
 
     def _log(self, execution_id: str, stage_id: str, attempt: int) -> StoredLog:
-        return StoredLog(self._blobs, _folder(execution_id, stage_id, attempt))
+        folder = _folder(execution_id, stage_id, attempt)
+        # Before the log is looked at: it may say so itself by then, and never neither of both.
+        _, missing = self._missing.get(folder, (None, None))
+        return StoredLog(self._blobs, folder, missing)
+
+    def _closed(self, writer: LogWriter) -> None:
+        missing = writer.missing_end
+        with self._lock:
+            # The one that was tried last is tried again after the others.
+            self._missing.pop(writer.folder, None)
+            if missing is not None:
+                self._missing[writer.folder] = (writer, missing)
+            while len(self._missing) > MOST_MISSING:
+                del self._missing[next(iter(self._missing))]
 
     def _tell(self, problem: str | None) -> None:
         if problem == self.problem:

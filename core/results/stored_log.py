@@ -6,11 +6,12 @@ from dataclasses import replace
 from itertools import groupby
 from typing import NamedTuple
 
-from ..execution.log import LogPiece, LogSlice, LogStream
+from ..execution.log import LogPiece, LogSlice, LogStream, OutputSlice
 from .blobs import Blobs
 from .log_position import OUTPUT, STREAMS, LogPosition
 from .log_record import records
 from .log_stretch import Stretch, content, stretches
+from .log_writer import MissingEnd
 
 
 class _Said(NamedTuple):
@@ -33,19 +34,23 @@ class StoredLog:
         OSError: the store cannot be read.
     """
 
-    def __init__(self, blobs: Blobs, folder: str) -> None:
+    def __init__(self, blobs: Blobs, folder: str, missing: MissingEnd | None = None) -> None:
+        """`missing`: what has been said after all that is stored, unless that says so itself."""
         self._blobs = blobs
+        self._missing = missing
         self.stretches = tuple(stretches(blobs, folder))
+        stored = self.end
+        if missing and stored.characters_of(STREAMS) < missing.end.characters_of(STREAMS):
+            self.stretches += (Stretch(stored, missing.end, reason=missing.reason),)
 
     @property
     def end(self) -> LogPosition:
         return self.stretches[-1].end if self.stretches else LogPosition()
 
-    @property
-    def left_out(self) -> int:
-        """Characters of all streams."""
+    def left_out(self, streams: Collection[LogStream]) -> int:
+        """How many characters of these streams are not stored."""
         gaps = (stretch for stretch in self.stretches if stretch.blob is None)
-        return sum(gap.characters_of(STREAMS) for gap in gaps)
+        return sum(gap.characters_of(streams) for gap in gaps)
 
     def read(self, offset: int, limit: int, streams: Collection[LogStream]) -> LogSlice:
         """What these streams say in the `limit` characters of all streams from `offset` on.
@@ -60,13 +65,14 @@ class StoredLog:
             if text and (note is not None or stream in streams):
                 pieces.append(LogPiece(parts[0].start, stream, text, at))
         end = said[-1].end if said else offset
-        return LogSlice(tuple(pieces), end, self.end.characters_of(STREAMS), self.left_out)
+        return LogSlice(tuple(pieces), end, self.end.characters_of(STREAMS), self.left_out(STREAMS))
 
-    def read_output(self, offset: int, limit: int) -> tuple[str, int, int]:
-        """What stdout says from its character `offset` on, where to go on, and how long it is."""
+    def read_output(self, offset: int, limit: int) -> OutputSlice:
+        """What stdout says from its character `offset` on."""
         said = list(_first(limit, self._said(offset, OUTPUT, OUTPUT)))
         end = said[-1].end if said else offset
-        return "".join(each.text for each in said), end, self.end.characters_of(OUTPUT)
+        text = "".join(each.text for each in said)
+        return OutputSlice(text, end, self.end.characters_of(OUTPUT), self.left_out(OUTPUT))
 
     def size_bytes(self, streams: Collection[LogStream]) -> int:
         """The length of what `read_bytes` gives from the beginning to the end."""
@@ -108,7 +114,7 @@ class StoredLog:
         for gap, stretch, found in self._found(offset, measured):
             if gap is not None:
                 start, end = gap.start.characters_of(measured), gap.end.characters_of(measured)
-                note, at = gap.note(streams), next(records(found)).at
+                note, at = gap.note(streams), self._moment(found)
                 yield _Said(max(start, offset), end, LogStream.SYSTEM, note, at, is_note=True)
             start = stretch.start.characters_of(measured)
             for kind, characters, at, data in records(found):
@@ -136,6 +142,15 @@ class StoredLog:
                 gap = None
             else:
                 gap = Stretch(gap.start, stretch.end) if gap else replace(stretch, blob=None)
+        if gap is not None and self._missing is not None:
+            yield gap, replace(gap, start=gap.end), b""
+
+    def _moment(self, found: bytes) -> int:
+        """When what is missing before these records was said, or rather what came after it."""
+        first = next(records(found), None)
+        if first is not None:
+            return first.at
+        return 0 if self._missing is None else self._missing.at
 
     def _content(self, stretch: Stretch) -> bytes:
         if stretch.blob is None:

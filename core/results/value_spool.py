@@ -55,6 +55,18 @@ class ValueSpool:
         self._draft.commit()
         return StoredValue(self._name, self.size, self._hash.hexdigest())
 
+    def store(self, data: bytes) -> bytes | StoredValue:
+        """All at once: the value, or where it is. Nothing is left of one that cannot be stored.
+
+        Raises:
+            TooLarge: it is over the limit.
+        """
+        try:
+            self.write(data)
+            return self.finish()
+        finally:
+            self.discard()
+
     def discard(self) -> None:
         """Forgets the value; once it is finished, this does nothing."""
         if self._draft is not None:

@@ -60,10 +60,12 @@ class ValueStore:
     def adopt(
         self, execution_id: str, stage_id: str, attempt: int, file: Path, sha256: str
     ) -> StoredValue:
-        """Takes over a file of which that is the hash, and removes it."""
+        """Takes over a file of which that is the hash; removes it, also if it cannot be stored."""
         name, size = blob_name(ROOT, execution_id, stage_id, str(attempt)), file.stat().st_size
-        self._blobs.put(name, _chunks(file))
-        file.unlink()
+        try:
+            self._blobs.put(name, _chunks(file))
+        finally:
+            file.unlink()
         return StoredValue(name, size, sha256)
 
     def copy(self, stored: StoredValue, execution_id: str) -> StoredValue:

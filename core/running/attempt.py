@@ -57,8 +57,7 @@ def _stored(call: StageCall[Any], encoded: bytes, value: JSON) -> JSON:
     spool = call.stores.spool(
         call.execution_id, call.stage.id, call.attempt, call.stage.max_output_bytes
     )
-    spool.write(encoded)
-    stored = spool.finish()
+    stored = spool.store(encoded)
     if isinstance(stored, bytes):
         return value
     return replace(stored, is_json=not isinstance(value, str))

@@ -35,6 +35,14 @@ class Spool(Protocol):
         """The whole, in a file if it is large."""
         ...
 
+    def store(self, data: bytes) -> bytes | StoredValue:
+        """The whole of a value, in a file if it is large; nothing is left if it cannot be stored.
+
+        Raises:
+            TooLarge: there is more than may be.
+        """
+        ...
+
     def discard(self) -> None:
         """Forgets what was written; does nothing after `finish`."""
         ...

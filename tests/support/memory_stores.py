@@ -65,6 +65,10 @@ class BytesSpool:
     def finish(self) -> bytes:
         return bytes(self._written)
 
+    def store(self, data: bytes) -> bytes:
+        self.write(data)
+        return self.finish()
+
     def discard(self) -> None:
         self.discarded = True
         self._written.clear()

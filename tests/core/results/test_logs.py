@@ -43,7 +43,7 @@ def test_a_log_is_read_as_it_was_written(blobs: Blobs) -> None:
     )
     assert [piece.offset for piece in pieces] == [0, 15, 24, 35]
     assert whole(store) == LogSlice(tuple(pieces), next_offset=41, total=41, left_out=0)
-    assert store.read_output(*NAMES, 0, 100) == ("zähle: 1\nzwei\0\r", 15, 15)
+    assert store.read_output(*NAMES, 0, 100) == ("zähle: 1\nzwei\0\r", 15, 15, 0)
     assert all_bytes(store) == texts(pieces).encode()
     assert store.size_bytes(*NAMES) == len(texts(pieces).encode())
     assert all_bytes(store, ERR) == "warning: \N{PARTY POPPER}\n".encode()
@@ -63,7 +63,7 @@ def test_pages_are_cut_in_characters(folder: FolderBlobs) -> None:
     assert store.read(*NAMES, 1, 3, [ERR]).pieces == (LogPiece(3, ERR, "c", 2),)
     assert store.read(*NAMES, 1, 3, []).next_offset == 4
     assert store.read(*NAMES, 0, 0) == LogSlice((), 0, 6, 0)
-    assert store.read_output(*NAMES, 2, 2) == ("be", 4, 4)
+    assert store.read_output(*NAMES, 2, 2) == ("be", 4, 4, 0)
 
 
 @pytest.mark.parametrize("offset", [0, 6, 7, 1000])
@@ -71,12 +71,12 @@ def test_beyond_the_end_there_is_nothing(folder: FolderBlobs, offset: int) -> No
     """Also where there is no log at all."""
     store = LogStore(folder)
     assert store.read(*NAMES, offset, 10) == LogSlice((), offset, 0, 0)
-    assert store.read_output(*NAMES, offset, 10) == ("", offset, 0)
+    assert store.read_output(*NAMES, offset, 10) == ("", offset, 0, 0)
     assert all_bytes(store) == b""
     write(store, (OUT, "sixsix", 1))
     if offset:
         assert store.read(*NAMES, offset, 10) == LogSlice((), offset, 6, 0)
-        assert store.read_output(*NAMES, offset, 10) == ("", offset, 6)
+        assert store.read_output(*NAMES, offset, 10) == ("", offset, 6, 0)
         assert list(store.read_bytes(*NAMES, start=offset)) == []
 
 

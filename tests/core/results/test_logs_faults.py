@@ -3,21 +3,21 @@
 import os
 import random
 import resource
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from log_model import EVERYTHING, LINE, NAMES, missing, numbered_line, numbered_text, texts, whole
-from needs import need
 from runcast.core.execution.log import LogPiece, LogStream
 from runcast.core.results.blobs import FolderBlobs
 from runcast.core.results.logs import LogStore
 from runcast.core.results.values import ValueStore
+from small_disk import full, small_disk
 
 CHILD = Path(__file__).parents[2] / "support" / "log_child.py"
 NOBODY = 65534
@@ -28,29 +28,9 @@ LONG = "x" * 8192
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 1 MiB."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(disk)]
-    mounted = shutil.which("mount") and subprocess.run(command, capture_output=True).returncode == 0
-    need(mounted, "no small disk to fill: mounting a tmpfs needs root")
-    yield disk
-    subprocess.run(["umount", str(disk)], check=True)
-
-
-@contextmanager
-def full(folder: Path) -> Iterator[None]:
-    """Not one byte more fits on the disk."""
-    ballast = folder / "ballast"
-    with ballast.open("wb", buffering=0) as file:
-        try:
-            while True:
-                file.write(b"x" * 1000)
-        except OSError:
-            pass
-    yield
-    ballast.unlink()
+def disk(tmp_path: Path) -> Iterator[Path]:
+    with small_disk(tmp_path / "disk", DISK_BYTES) as disk:
+        yield disk
 
 
 @contextmanager
@@ -101,18 +81,18 @@ def check_loss(
     assert store.size_bytes(*NAMES) == len(text)
 
 
-def test_a_full_disk_holds_up_nobody(small_disk: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_full_disk_holds_up_nobody(disk: Path, caplog: pytest.LogCaptureFixture) -> None:
     """What is not stored is counted and told, and once there is space again all goes on."""
-    store = LogStore(FolderBlobs(small_disk))
+    store = LogStore(FolderBlobs(disk))
     lost = [LONG, *(f"lost {number}\n" for number in range(200)), "x" * 900_000]
     with closing(store.open(*NAMES)) as writer:
         before = writer.append(OUT, "before\n", 1)
-        with full(small_disk):
+        with full(disk):
             for text in lost:
                 assert writer.append(OUT, text, 2).text == text
                 assert store.problem == "No space left on device"
             assert whole(store).pieces == (before,)
-            files = [path for path in small_disk.rglob("logs/**/*") if path.is_file()]
+            files = [path for path in disk.rglob("logs/**/*") if path.is_file()]
             assert len(files) == 1
         after = writer.append(OUT, "after\n", 3)
         assert store.problem is None
@@ -166,44 +146,84 @@ def test_what_was_dropped_is_no_fault_of_the_disk(tmp_path: Path) -> None:
     assert max(told[False]) > len(LONG)
 
 
-def test_what_is_missing_at_the_end_is_told(small_disk: Path) -> None:
-    """By the log, if it can be written when it ends, and otherwise by its writer."""
-    store = LogStore(FolderBlobs(small_disk))
-    for attempt in (1, 2):
-        names = (*NAMES[:2], attempt)
+def test_what_is_missing_at_the_end_is_told(disk: Path) -> None:
+    """By the log, if it can be written when it ends; else by the store, until it can be."""
+    store = LogStore(FolderBlobs(disk))
+    ends = [(*NAMES[:2], attempt) for attempt in (1, 2, 3)]
+    for names in ends:
         writer = store.open(*names)
-        writer.append(OUT, "before", 1)
-        with full(small_disk):
+        if names != ends[1]:
+            writer.append(OUT, "before", 1)
+        with full(disk):
             writer.append(OUT, LONG, 2)
-            if attempt == 1:
+            if names != ends[0]:
                 writer.close()
-                assert writer.loss == (8192, "No space left on device")
+                assert store.unfinished
+                check_missing_end(store, *names)
         writer.close()
-        assert writer.loss is None
-        pieces = store.read(*names, 0, EVERYTHING).pieces
-        assert texts(pieces) == (
-            "before\n[8,192 characters could not be stored: No space left on device]\n"
-        )
-        assert store.read(*names, 6, 1).next_offset == 8198
+        check_missing_end(store, *names)
+        assert not store.unfinished and store.problem is None
+    again = LogStore(FolderBlobs(disk))
+    for names in ends:
+        check_missing_end(again, *names)
 
 
-def test_a_log_that_fills_the_disk_itself(small_disk: Path) -> None:
+def check_missing_end(store: LogStore, execution: str, stage: str, attempt: int) -> None:
+    """The same by offsets, in bytes and of stdout alone, which all of it is."""
+    names = (execution, stage, attempt)
+    before = "" if attempt == 2 else "before"
+    note = "\n[8,192 characters could not be stored: No space left on device]\n"
+    page = store.read(*names, 0, EVERYTHING)
+    end = LogPiece(len(before), LogStream.SYSTEM, note, 2)
+    assert page.pieces[-1] == end and texts(page.pieces) == before + note
+    total = len(before) + len(LONG)
+    assert (page.next_offset, page.total, page.left_out) == (total, total, len(LONG))
+    assert store.read(*names, total - 1, 1).pieces == (replace(end, offset=total - 1),)
+    assert store.read(*names, total, 1).pieces == ()
+    assert store.read_output(*names, 0, EVERYTHING) == (before + note, total, total, len(LONG))
+    assert texts(store.read(*names, 0, EVERYTHING, {LogStream.STDERR}).pieces) == ""
+    data = (before + note).encode()
+    assert b"".join(store.read_bytes(*names)) == data and store.size_bytes(*names) == len(data)
+    assert b"".join(store.read_bytes(*names, 8, 12)) == data[8:12]
+
+
+def test_ends_are_told_when_there_is_space_again(disk: Path) -> None:
+    """Of every log that has ended meanwhile, and of none that was removed."""
+    store = LogStore(FolderBlobs(disk))
+    with full(disk):
+        for number in range(20):
+            with closing(store.open(f"exec_{number}", "stage", 1)) as writer:
+                writer.append(OUT, LONG, 2)
+        store.finish()
+        assert store.unfinished and store.problem == "No space left on device"
+        store.remove("exec_1")
+    store.finish()
+    assert not store.unfinished and store.problem is None
+    again = LogStore(FolderBlobs(disk))
+    for number in range(20):
+        left_out = again.read(f"exec_{number}", "stage", 1, 0, EVERYTHING).left_out
+        assert left_out == (0 if number == 1 else len(LONG))
+
+
+def test_a_log_that_fills_the_disk_itself(disk: Path) -> None:
     """It is stored as far as it fits, and has no torn record."""
-    store = LogStore(FolderBlobs(small_disk))
+    store = LogStore(FolderBlobs(disk))
     with closing(store.open(*NAMES)) as writer:
         for offset in range(0, 2 * DISK_BYTES, 1000):
             writer.append(OUT, numbered_text(offset, 1000), 1)
     assert store.problem == "No space left on device"
     assert writer.loss is not None
     page = whole(store)
-    assert page.total > DISK_BYTES // 2
-    assert texts(page.pieces) == numbered_text(0, page.total)
-    assert page.total + writer.loss.characters == offset + 1000
+    assert (page.total, page.left_out) == (offset + 1000, writer.loss.characters)
+    *stored, note = page.pieces
+    assert texts(stored) == numbered_text(0, note.offset)
+    assert DISK_BYTES // 2 < note.offset == page.total - page.left_out
+    assert missing(note) == page.left_out
 
 
-def test_values_on_a_full_disk(small_disk: Path) -> None:
+def test_values_on_a_full_disk(disk: Path) -> None:
     """They are not stored, which is said, and leave nothing of themselves behind."""
-    values = ValueStore(FolderBlobs(small_disk))
+    values = ValueStore(FolderBlobs(disk))
     with pytest.raises(OSError, match="No space left on device"):
         values.put("exec_1", "stage", 1, (b"x" * 1000 for _ in range(2000)))
     spool = values.spool("exec_1", "stage", 1, limit=1 << 30)
@@ -211,7 +231,7 @@ def test_values_on_a_full_disk(small_disk: Path) -> None:
         for _ in range(2000):
             spool.write(b"x" * 1000)
     spool.discard()
-    assert [path for path in small_disk.rglob("*") if path.is_file()] == []
+    assert [path for path in disk.rglob("*") if path.is_file()] == []
     stored = values.put("exec_1", "stage", 1, (b"x" * 1000 for _ in range(900)))
     assert sum(map(len, values.read(stored))) == 900_000
 

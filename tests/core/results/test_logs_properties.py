@@ -96,7 +96,7 @@ def test_pages(
             assert list(page.pieces) == model.pieces(offset, limit, streams)
             assert page.next_offset == max(offset, min(offset + limit, page.total))
             assert page.total == len(model.characters)
-            text, next_offset, total = store.read_output(*NAMES, offset, limit)
+            text, next_offset, total, _ = store.read_output(*NAMES, offset, limit)
             assert text == output[offset : offset + limit]
             assert next_offset == offset + len(text)
             assert total == len(output)
