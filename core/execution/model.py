@@ -10,6 +10,9 @@ from ..json_value import JSON
 from .stage_log import StageLog
 from .stored import StoredValue
 
+ID_PREFIX = "exec_"
+"""How the id of an execution begins."""
+
 
 class Status(StrEnum):
     """Where an execution is. The last three are terminal and final."""

@@ -118,6 +118,23 @@ class HistoryFile:
             self._files.forgotten([id for ids in removed for id in ids])
         return any(len(ids) == AT_ONCE for ids in removed)
 
+    def owners(self) -> list[str]:
+        """The executions of which there are files; each should have a record."""
+        return [] if self._files is None else sorted(self._files.owners())
+
+    def sweep(self, owners: Sequence[str]) -> None:
+        """Removes the files of those that have no record: something has come between.
+
+        Not as long as a broken file of the history lies beside: the record may be in that one.
+        """
+        if any(self.path.parent.glob(f"{self.path.name}.broken-*")):
+            return
+        with self._transaction() as connection:
+            known = select(COLUMNS.id).where(COLUMNS.id.in_(listed(owners)))
+            recorded = set(connection.execute(known).scalars())
+        if self._files is not None:
+            self._files.forgotten([id for id in owners if id not in recorded])
+
     def close(self) -> None:
         """The last connection to be closed also moves everything from the log into the file."""
         self.reader.close()

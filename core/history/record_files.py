@@ -16,6 +16,10 @@ class RecordFiles(Protocol):
         """
         ...
 
+    def owners(self) -> Collection[str]:
+        """The executions of which there is anything."""
+        ...
+
     def forgotten(self, execution_ids: Collection[str]) -> None:
         """The records of these executions are no more."""
         ...

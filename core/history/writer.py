@@ -24,6 +24,8 @@ LONGEST_PAUSE_SECONDS = 5.0
 PRUNING_SECONDS = 60.0
 PRUNING_ENDS = 100
 """When the bounds are looked at: after so long, after so many ends, or sooner in a quiet moment."""
+SWEPT_AT_ONCE = 50
+"""To remove the files of so many takes no longer than others can wait."""
 BACKLOG_LIMIT = 1000
 """How many executions may wait while nothing can be written.
 
@@ -60,6 +62,8 @@ class HistoryWriter:
         self._wake_timer: asyncio.TimerHandle | None = None
         self._closing = asyncio.Event()
         self._unsettled = True
+        self._unswept: list[str] = []
+        """Executions of an earlier process, of which there are files and perhaps no record."""
         self._unpruned = 0
         self._next_pruning = 0.0
 
@@ -77,6 +81,8 @@ class HistoryWriter:
             await self._succeeds()
         while self._unsettled and await self._succeeds():
             pass
+        # Before anything is started: of what is, the files may be there before the record.
+        self._unswept = await self._in_thread(self._file.owners)
         self._task = asyncio.create_task(self._writing(), name="runcast history")
 
     def note(self, execution: Execution) -> None:
@@ -149,6 +155,9 @@ class HistoryWriter:
             self._unsettled = await self._in_thread(self._file.settle, self.backlog.awaited())
         if self._pruning_is_due():
             await self._prune()
+        if self._unswept:
+            await self._in_thread(self._file.sweep, self._unswept[:SWEPT_AT_ONCE])
+            del self._unswept[:SWEPT_AT_ONCE]
 
     async def _prune(self) -> None:
         bounds = self._bounds
@@ -168,7 +177,7 @@ class HistoryWriter:
             self._wake_timer = None
 
     async def _something_to_do(self) -> None:
-        if self._unsettled or self._pruning_is_due() or self._closing.is_set():
+        if self._unsettled or self._unswept or self._pruning_is_due() or self._closing.is_set():
             return
         with suppress(TimeoutError):
             async with asyncio.timeout_at(self._next_pruning):

@@ -26,6 +26,10 @@ class OwnFiles(Protocol):
         files that are its own.
 
         Raises:
-            Unavailable: the files cannot be written.
+            Unavailable: the files cannot be written; nothing is left of them.
         """
+        ...
+
+    async def disown(self, execution_id: str) -> None:
+        """Removes what `own` has stored for an execution that is not started after all."""
         ...

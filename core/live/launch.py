@@ -4,7 +4,7 @@ import secrets
 from dataclasses import replace
 
 from ..errors import Conflict, NotFound
-from ..execution.model import Execution, StageRun, StageStatus, Usage
+from ..execution.model import ID_PREFIX, Execution, StageRun, StageStatus, Usage
 from ..pipelines.pipeline import Pipeline
 from ..text import beginning
 from .request import StartRequest
@@ -18,7 +18,7 @@ def launched(
 ) -> Execution:
     """The execution that a request asks for; `now` in epoch ms."""
     return Execution(
-        id=f"exec_{now}_{random_word()}",
+        id=f"{ID_PREFIX}{now}_{random_word()}",
         pipeline_id=pipeline.id,
         pipeline_name=pipeline.name,
         input=request.input,

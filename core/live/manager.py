@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from ..clock import Clock
-from ..errors import AlreadyEnded, CapacityReached, Conflict, NotFound, Unavailable
+from ..errors import AlreadyEnded, CapacityReached, Conflict, NotFound, RuncastError, Unavailable
 from ..execution.change import Change
 from ..execution.cursor import Cursor
 from ..execution.events import ChangeKind, Event
@@ -296,9 +296,15 @@ class ExecutionManager:
             stages = taken_over(old, stages, request.from_stage)
         self._check_memory()
         execution = launched(request, pipeline, stages, self.clock.now())
-        if self._files is not None:
-            execution = await self._files.own(execution)
-        await self.engine.submit(execution, pipeline)
+        if self._files is None:
+            await self.engine.submit(execution, pipeline)
+            return execution
+        execution = await self._files.own(execution)
+        try:
+            await self.engine.submit(execution, pipeline)
+        except RuncastError:
+            await self._files.disown(execution.id)
+            raise
         return execution
 
     def _check_memory(self) -> None:

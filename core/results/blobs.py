@@ -127,6 +127,13 @@ class Blobs(Protocol):
         """The blobs below `prefix`, that is `prefix/…`."""
         ...
 
+    def parts(self, prefix: str) -> set[str]:
+        """Which parts of names come after `prefix/` and are not the last: `a` of `prefix/a/…`.
+
+        What a killed process has left of a blob counts, too: `remove` takes that as well.
+        """
+        ...
+
 
 class FolderBlobs(Blobs):
     """Files in a folder, which is made when it is needed.
@@ -180,6 +187,14 @@ class FolderBlobs(Blobs):
     def list(self, prefix: str) -> Listing:
         folder = self._path(prefix)
         return sorted((f"{prefix}/{name}", size) for name, size in _files(folder))
+
+    def parts(self, prefix: str) -> set[str]:
+        try:
+            entries = os.scandir(self._path(prefix))
+        except (FileNotFoundError, NotADirectoryError):
+            return set()
+        with entries:
+            return {entry.name for entry in entries if entry.is_dir(follow_symlinks=False)}
 
     def _path(self, name: str) -> Path:
         return self._root / blob_name(*name.split("/"))

@@ -213,6 +213,10 @@ class ExecutionFiles:
         except OSError as error:
             raise Unavailable(f"the input cannot be stored: {error.strerror}") from error
 
+    async def disown(self, execution_id: str) -> None:
+        """See `live.follower.OwnFiles`."""
+        await self._in_thread(self.remains.forgotten, [execution_id])
+
     def _own(self, execution: Execution) -> Execution:
         try:
             input = self._own_input(execution)

@@ -97,6 +97,10 @@ class LogStore:
 
     # Reading
 
+    def executions(self) -> set[str]:
+        """The executions that have logs."""
+        return self._blobs.parts(ROOT)
+
     def attempts(self, execution_id: str, stage_id: str) -> list[int]:
         """The attempts of a stage that have a log."""
         folder = blob_name(ROOT, execution_id, stage_id)

@@ -90,6 +90,12 @@ class ObjectBlobs(Blobs):
             found = self._store.list(prefix).collect()
         return sorted((each["path"], each["size"]) for each in found)
 
+    def parts(self, prefix: str) -> set[str]:
+        blob_name(*prefix.split("/"))
+        with _as_os_errors(prefix):
+            found = self._store.list_with_delimiter(prefix)
+        return {name.removeprefix(f"{prefix}/") for name in found["common_prefixes"]}
+
 
 class _ObjectAppender:
     def __init__(self, store: "ObjectStore", name: str) -> None:

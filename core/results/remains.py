@@ -4,7 +4,7 @@ from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import replace
 
-from ..execution.model import Execution, StageRun
+from ..execution.model import ID_PREFIX, Execution, StageRun
 from .log_position import OUTPUT, STREAMS
 from .logs import LogStore
 from .values import ValueStore
@@ -39,6 +39,14 @@ class Remains:
             return stage  # It cannot be read: neither can it be by anybody who asks for it.
         length, output_length = end.characters_of(STREAMS), end.characters_of(OUTPUT)
         return replace(stage, log=replace(stage.log, length=length, output_length=output_length))
+
+    def owners(self) -> set[str]:
+        """The executions of which there is anything."""
+        try:
+            found = self._logs.executions() | self._values.executions()
+        except OSError:
+            return set()  # The next server looks again.
+        return {name for name in found if name.startswith(ID_PREFIX)}
 
     def forgotten(self, execution_ids: Collection[str]) -> None:
         """The history knows the executions no more: their logs and values go."""

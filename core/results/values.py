@@ -88,6 +88,10 @@ class ValueStore:
         self._check(stored)
         return self._blobs.path(stored.name)
 
+    def executions(self) -> set[str]:
+        """The executions that have values, and perhaps other names."""
+        return self._blobs.parts(ROOT)
+
     def remove(self, execution_id: str) -> None:
         """Removes the values of an execution, if there are any."""
         self._blobs.remove(blob_name(ROOT, execution_id))

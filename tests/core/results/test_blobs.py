@@ -164,6 +164,17 @@ def test_lists_are_sorted_and_stay_below_their_prefix(blobs: Blobs) -> None:
     assert blobs.list("nothing") == []
 
 
+def test_parts_are_those_that_names_go_on_after(blobs: Blobs) -> None:
+    """Of those directly below; a draft that was never committed has one, if it has left anything"""
+    for name in ("logs/exec_1/a/1", "logs/exec_1/b/1", "logs/exec_10/a", "logs/x", "log/y/1"):
+        blobs.put(name, [b"x"])
+    assert blobs.parts("logs") == {"exec_1", "exec_10"}
+    assert blobs.parts("logs/exec_1") == {"a", "b"}
+    assert blobs.parts("logs/exec_10") == blobs.parts("logs/x") == blobs.parts("nothing") == set()
+    blobs.remove("logs/exec_1")
+    assert blobs.parts("logs") == {"exec_10"}
+
+
 def test_what_is_removed_goes_with_all_below_it(blobs: Blobs) -> None:
     """And nothing beside it; what is not there is removed without an error."""
     for name in ("logs/exec_1/a/1", "logs/exec_1/a/2", "logs/exec_10/a/1", "values/exec_1"):
