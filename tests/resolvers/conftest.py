@@ -32,9 +32,10 @@ async def context(
     engine: ScriptedEngine, folder_of_tools: Path, tmp_path: Path
 ) -> AsyncIterator[Context]:
     """What the use cases of a server work with, but for the engine and the environment."""
-    served: Context = create_app(Settings(pipelines=PIPELINES, data=tmp_path)).state.ctx
+    app = create_app(Settings(pipelines=PIPELINES, data=tmp_path))
+    served: Context = app.state.ctx
     environ = {"PATH": str(folder_of_tools)}
     manager = ExecutionManager(engine, served.clock, retention=60, followers=[served.history])
-    async with served.history, manager, served.pipelines:
+    async with app.router.lifespan_context(app), manager:
         await served.pipelines.settled()
         yield replace(served, manager=manager, version="1.2.3", environ=environ)
