@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 from event_loops import EVENT_LOOPS
-from patience import until
+from patience import turns, until
 from runcast.core.errors import StageError
 from runcast.core.execution.stored import StoredValue
 from runcast.core.running.stages.python import PythonRunner
@@ -230,6 +230,16 @@ async def test_none_is_kept_where_none_may_be_idle() -> None:
     async with WorkerPool(max_idle=0) as pool:
         worker = await pid(PythonRunner(pool))
         await until(lambda: group_of(worker) == [])
+
+
+@pytest.mark.parametrize("begun", [1, 2, 3, 5, 20, 100])
+async def test_a_start_that_is_cancelled_leaves_no_worker(begun: int) -> None:
+    """However far it was: the cancel lasts until the process has ended."""
+    async with WorkerPool(max_idle=0) as pool:
+        task = asyncio.create_task(pid(PythonRunner(pool)))
+        await turns(begun)
+        await cancelled(task)
+        assert psutil.Process().children() == []
 
 
 async def test_a_worker_ends_when_the_server_is_gone(leaves_no_process: None) -> None:
