@@ -185,6 +185,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="the same order for the same number")
     parser.add_argument("--least", type=float, default=85, help="percent that must be seen")
     asked = parser.parse_args()
+    # A shell has what it starts in the background ignore SIGINT, and tests that send it would fail.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     faults = sampled(asked.paths, asked.seed)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         campaign = Campaign(Copy(Path(folder)))
