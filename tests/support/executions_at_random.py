@@ -37,7 +37,7 @@ def optional(some: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 FAILURES = st.builds(Failure, TEXTS, TEXTS, optional(TEXTS), optional(TEXTS))
 STORED_VALUES = st.builds(StoredValue, TEXTS, TIMES, TEXTS, st.booleans())
 VALUES = JSON_VALUES | STORED_VALUES
-LOGS = st.builds(StageLog, TIMES, TIMES, head=TEXTS)
+LOGS = st.builds(StageLog, TIMES, TIMES, head=TEXTS, of_value=st.booleans())
 """As they are in a record: what of them is in memory does not go there."""
 ATTEMPTS = st.builds(
     StageAttempt,
