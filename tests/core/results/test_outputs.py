@@ -427,6 +427,15 @@ def test_the_newest_stay_when_the_wall_clock_is_set(
     assert len(left) in (19, 20)
 
 
+def test_a_file_is_newer_than_all_that_were_there(tmp_path: Path) -> None:
+    """Also than one that was written while the wall clock was a day ahead."""
+    ahead = time.time_ns() + DAY
+    name = Outputs(tmp_path).save(an_ended("exec_1_1"))
+    os.utime(tmp_path / name, ns=(ahead, ahead))
+    latest = Outputs(tmp_path).save(an_ended("exec_1_2"))
+    assert (tmp_path / latest).stat().st_mtime_ns > ahead
+
+
 def test_a_write_that_fails_leaves_what_was_there(
     outputs: Outputs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
