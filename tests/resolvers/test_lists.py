@@ -25,7 +25,7 @@ from runcast.resolvers.executions import (
     retry_execution,
     start_execution,
 )
-from runcast.resolvers.history import MAX_PAGE, MAX_PAGE_SIZE, list_history
+from runcast.resolvers.history import list_history
 from runcast.resolvers.modes import checked_mode
 from runcast.resolvers.server import server_state
 from samples import ScriptedEngine
@@ -212,11 +212,11 @@ async def test_what_is_being_cancelled_still_runs(context: Context, engine: Scri
     ("page", "size", "accepted"),
     [
         (1, 1, True),
-        (MAX_PAGE, MAX_PAGE_SIZE, True),
+        (2**31, 100, True),
         (0, 1, False),
-        (MAX_PAGE + 1, 1, False),
+        (2**31 + 1, 1, False),
         (1, 0, False),
-        (1, MAX_PAGE_SIZE + 1, False),
+        (1, 101, False),
     ],
 )
 async def test_pages_of_the_history_have_bounds(

@@ -142,3 +142,15 @@ def test_the_cache_is_bounded(monkeypatch: pytest.MonkeyPatch, tokens: int, numb
     assert 0 < documents._valid.currsize <= documents._valid.maxsize == tokens
     assert latest in set(documents._valid.values())
     assert len(documents._valid) < number
+
+
+@pytest.mark.parametrize(("room", "kept"), [(111, True), (110, False)])
+def test_a_long_token_costs_as_much_as_many(
+    monkeypatch: pytest.MonkeyPatch, room: int, kept: bool
+) -> None:
+    """One of 64 characters more; a document that fills the cache is the largest that is kept."""
+    monkeypatch.setattr("runcast.schema.document.CACHED_TOKENS", room)
+    documents = Documents(build_schema()._schema, Limits(), introspection=True)
+    text = f'{{ execution(id: "{"x" * 6400}") {{ id }} }}'
+    read = documents.read(text).document
+    assert (documents.read(text).document is read) == kept
