@@ -209,7 +209,6 @@ def test_a_page_is_in_the_order_of_the_ends(
         (ExecutionFilter(started_before=2), [1, 0]),
         (ExecutionFilter(started_after=1, started_before=4), [3, 2]),
     ],
-    ids=str,
 )
 def test_each_condition_of_a_filter_holds(
     file: HistoryFile, filter: ExecutionFilter, numbers: list[int]
