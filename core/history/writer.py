@@ -16,8 +16,8 @@ logger = logging.getLogger("runcast.history")
 
 PATIENCE_SECONDS = 2.0
 GATHERING_SECONDS = 0.025
-"""How long a state may wait for the next one to take its place, if nobody waits for it: an
-execution of many short stages is not written once for each of their moves."""
+"""How long after a write a state may wait for the next one to take its place, if nobody waits for
+it: an execution of many short stages is not written once for each of their moves."""
 CLOSE_SECONDS = 3.0
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 5.0
@@ -60,6 +60,7 @@ class HistoryWriter:
         self._thread = ThreadPoolExecutor(1, "runcast-history-writer")
         self._wake = asyncio.Event()
         self._wake_timer: asyncio.TimerHandle | None = None
+        self._gathers_until = 0.0
         self._closing = asyncio.Event()
         self._unsettled = True
         self._unswept: list[str] = []
@@ -90,11 +91,11 @@ class HistoryWriter:
         self.backlog.put(execution)
         if self._reason is not None:
             self.backlog.trim(BACKLOG_LIMIT)
-        if execution.status.terminal:
+        loop = asyncio.get_running_loop()
+        if execution.status.terminal or loop.time() >= self._gathers_until:
             self._wake.set()
         elif self._wake_timer is None:
-            loop = asyncio.get_running_loop()
-            self._wake_timer = loop.call_later(GATHERING_SECONDS, self._wake.set)
+            self._wake_timer = loop.call_at(self._gathers_until, self._wake.set)
 
     async def committed(self, execution_id: str) -> bool:
         """See `History.committed`."""
@@ -148,6 +149,7 @@ class HistoryWriter:
         if batch := self.backlog.batch(AT_ONCE):
             await self._in_thread(self._file.write, batch)
             self.backlog.written(batch)
+            self._gathers_until = asyncio.get_running_loop().time() + GATHERING_SECONDS
             self._unpruned += sum(one.status.terminal for one in batch)
             if len(batch) == AT_ONCE:
                 self._wake.set()

@@ -168,6 +168,8 @@ def test_an_attempt_that_was_over_was_not_cut_off(tmp_path: Path, pipelines: Pat
         said = "said\nattempt 1 of 2 failed: ExitStatus: exit status 3\nattempt 2 begins in 30 s\n"
         eventually(lambda: stage_of(server, id)["log"]["total"] == len(said))
         eventually(lambda: stage_of(server, id)["attempts"][0]["endTime"])
+        # What has happened before a start that is acknowledged is on disk.
+        GraphQLDoor(server.client).start("again")
         server.process.kill()
         server.process.wait(20)
     with serving(tmp_path / "server", *flags) as server:
