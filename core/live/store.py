@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from ..execution.change import Change
 from ..execution.events import ChangeKind
 from ..execution.model import Execution
-from .weight import change_weight, weight
+from .weight import WeighedValue, change_weight, weighed
 
 RING_SIZE = 256
 RING_BYTES = 512 * 1024
@@ -24,6 +24,7 @@ class Entry:
     changed: int
     weight: int = 0
     """In bytes, without the ring's."""
+    values: tuple[WeighedValue, ...] = ()
     ring_weight: int = 0
 
 
@@ -74,7 +75,7 @@ class Store:
         if change.kind is not ChangeKind.OUTPUT:
             entry.changed = self.version
             self.weight -= entry.weight
-            entry.weight = weight(execution)
+            entry.weight, entry.values = weighed(execution, entry.values)
             self.weight += entry.weight
 
     def remove(self, execution_id: str) -> Execution:

@@ -1,7 +1,9 @@
 """How much memory an execution takes, roughly."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
+from typing import NamedTuple
 
 from ..execution.change import Change
 from ..execution.model import Execution
@@ -14,12 +16,31 @@ CHARACTER_BYTES = 2
 """Of logs: most are ASCII, some are not."""
 
 
-def weight(execution: Execution) -> int:
-    """In bytes; what is in files counts nothing."""
-    stages = len(execution.stages) * STAGE_BYTES + sum(
-        value_weight(stage.value) for stage in execution.stages
+class WeighedValue(NamedTuple):
+    """The value of a stage and what it takes, in bytes."""
+
+    value: JSON
+    weight: int
+
+
+def weighed(
+    execution: Execution, before: Sequence[WeighedValue] = ()
+) -> tuple[int, tuple[WeighedValue, ...]]:
+    """What an execution takes in bytes, and what the value of each of its stages does.
+
+    What is in files counts nothing. Values that were weighed before are not weighed again: to look
+    at all that is in one takes some milliseconds.
+    """
+    values = tuple(
+        known if known is not None and known.value is stage.value else _weighed(stage.value)
+        for stage, known in zip_longest(execution.stages, before[: len(execution.stages)])
     )
-    return EXECUTION_BYTES + sys.getsizeof(execution.input) + stages
+    stages = sum(STAGE_BYTES + value.weight for value in values)
+    return EXECUTION_BYTES + sys.getsizeof(execution.input) + stages, values
+
+
+def _weighed(value: JSON) -> WeighedValue:
+    return WeighedValue(value, value_weight(value))
 
 
 def change_weight(change: Change) -> int:
