@@ -84,6 +84,8 @@ class _Course:
     async def exits_early(self, stage: StageDefinition) -> bool:
         """Whether no stage runs after this one, which has just completed."""
         value = self.value
+        if stage.conditions is None or stage.conditions.early_exit is None:
+            return False  # Nobody has to read the value for that, which can be large.
         return await computed(lambda: exits_early(stage, content(value, self.stores)), value)
 
     async def call(

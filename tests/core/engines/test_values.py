@@ -212,6 +212,17 @@ async def test_a_value_of_a_failed_attempt_is_not_that_of_the_next(
     assert [path.stat().st_size for path in values] == [300_000]
 
 
+async def test_no_value_is_read_that_nobody_asks_for(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A command is given the file: the server's memory has no part of it, however large it is."""
+    read: list[str] = []
+    monkeypatch.setattr(runs.files, "read", lambda value, *part: read.append(value.name))
+    execution = await runs.run(prints(1_800_000), ECHO | {"id": "copy"}, MD5)
+    assert execution.output == md5(text_of(1_800_000))
+    assert read == []
+
+
 # The limit
 
 
