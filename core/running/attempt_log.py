@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Executor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Self
 
@@ -56,6 +56,12 @@ class AttemptLog:
         self._is_full = False
         self._pump: asyncio.Task[None] | None = None
         """There is none before there is something to do."""
+        self._untold: list[tuple[LogPiece, int]] = []
+        """What is stored and not told live yet."""
+        self._hurry = asyncio.Event()
+        """Set when nothing is to be waited for: it is full, closed, or has told nothing lately."""
+        self._told = False
+        """Whether there was anything to tell the last time."""
         self._written = asyncio.Event()
         self._closed = asyncio.Event()
         self._fault: Exception | None = None
@@ -80,6 +86,7 @@ class AttemptLog:
         if self._spool is not None:
             self._stir()
         self._closed.set()
+        self._hurry.set()
         if self._pump is None:
             return
         self._written.set()
@@ -169,20 +176,33 @@ class AttemptLog:
             await self._written.wait()
             self._written.clear()
             await self._flush()
-            if not self._is_full:
-                await self._wait_a_moment()
-                self._end_lines(only_old=True)
+            await self._wait_a_moment()
+            self._end_lines(only_old=True)
         self._end_lines(only_old=False)
         await self._flush()
         if self._writer is not None or self._spool is not None:
             await asyncio.get_running_loop().run_in_executor(self._threads, self._end)
 
     async def _wait_a_moment(self) -> None:
-        try:
-            async with asyncio.timeout(WINDOW_SECONDS):
-                await self._closed.wait()
-        except TimeoutError:
-            return
+        """A flood is stored meanwhile: whoever writes waits for a disk, but for no reader.
+
+        What comes after a moment in which nothing was told is told at once, and a new one begins:
+        the end of a line may come alone.
+        """
+        loop = asyncio.get_running_loop()
+        end = loop.time() + WINDOW_SECONDS
+        while not self._closed.is_set() and loop.time() < end:
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(end):
+                    await self._hurry.wait()
+            if self._is_full:
+                async with self._flushing:
+                    await self._put_away()
+            elif self._texts and not self._told:
+                await self._flush()
+                end = loop.time() + WINDOW_SECONDS
+            else:
+                self._hurry.clear()
 
     def _end_lines(self, *, only_old: bool) -> None:
         """A line without an end, such as a prompt or a progress bar, is not waited for longer."""
@@ -198,21 +218,30 @@ class AttemptLog:
         self._waiting_characters += len(text)
         self._tell_whether_full()
         self._stir()
+        if not self._told:
+            self._hurry.set()
 
     async def _flush(self) -> None:
         async with self._flushing:
-            texts, self._texts = self._texts, []
-            spooled, self._spooled = self._spooled, []
-            taken = self._waiting_characters
-            if texts or spooled:
-                store = asyncio.get_running_loop().run_in_executor
-                pieces = await store(self._threads, self._store, texts, spooled, self._clock.now())
-                await self._tell(pieces)
-                if self._fault is not None:
-                    self.spoiled.set()
-            self._waiting_characters -= taken
-            self._tell_whether_full()
+            self._told = bool(self._texts or self._untold or self._progress is not None)
+            await self._put_away()
+            untold, self._untold = self._untold, []
+            await self._tell(untold)
             await self._tell_progress()
+
+    async def _put_away(self) -> None:
+        """Stores what waits."""
+        texts, self._texts = self._texts, []
+        spooled, self._spooled = self._spooled, []
+        taken = self._waiting_characters
+        if texts or spooled:
+            store = asyncio.get_running_loop().run_in_executor
+            stored = await store(self._threads, self._store, texts, spooled, self._clock.now())
+            self._untold = _told_live(self._untold + stored)
+            if self._fault is not None:
+                self.spoiled.set()
+        self._waiting_characters -= taken
+        self._tell_whether_full()
 
     async def _tell_progress(self) -> None:
         done, self._progress = self._progress, None
@@ -237,13 +266,17 @@ class AttemptLog:
         is_full = self._waiting_characters > FULL_CHARACTERS
         if is_full is not self._is_full:
             self._is_full = is_full
+            if is_full:
+                self._hurry.set()
+            elif not self._closed.is_set():
+                self._hurry.clear()
             if self._pause is not None:
                 self._pause(is_full)
 
     def _store(
         self, texts: list[tuple[LogStream, str]], spooled: list[bytes], at: int
     ) -> list[tuple[LogPiece, int]]:
-        """In a thread. What is to be told live, each piece with the length of stdout before it."""
+        """In a thread. The end of it, each piece with the length of stdout before it."""
         if texts and self._writer is None:
             self._writer = self._open()
         stored = [

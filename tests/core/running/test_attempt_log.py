@@ -48,6 +48,37 @@ async def test_the_first_text_goes_out_at_once_and_the_rest_together() -> None:
     assert told.texts() == ["a", "b" * 100]
 
 
+async def test_the_end_of_a_line_may_come_alone() -> None:
+    """As Python writes it where nothing is buffered: its line is told as soon as it is whole."""
+    told = Recorded()
+    async with told.log() as log:
+        log.receive(OUT, b"a line")
+        await turns()
+        assert told.texts() == []
+        log.receive(OUT, b"\n")
+        await turns()
+        assert told.texts() == ["a line\n"]
+        log.receive(OUT, b"another\n")
+        await turns()
+        assert told.texts() == ["a line\n"], "one a window"
+
+
+async def test_a_flood_does_not_wait_for_the_window() -> None:
+    """All of it is stored as it comes; what is told of it live comes when the window is over."""
+    told, waits = Recorded(), list[bool]()
+    async with told.log() as log:
+        log.make_wait(waits.append)
+        log.emit("a")
+        await turns()
+        for _ in range(5):
+            log.emit("b" * (FULL_CHARACTERS + 1))
+            await turns()
+        assert waits == [True, False] * 5
+        assert told.texts() == ["a"]
+        assert len(told.stored()) == 1 + 5 * (FULL_CHARACTERS + 1)
+    assert LIVE_CHARACTERS - PIECE_CHARACTERS < len(told.text()) <= LIVE_CHARACTERS + 1
+
+
 async def test_the_window_passes_on_what_was_gathered() -> None:
     """While the stage still runs, not sooner than WINDOW_SECONDS after the piece before."""
     told, loop = Recorded(), asyncio.get_running_loop()
