@@ -1,10 +1,12 @@
 """Attempts and their logs through every door: the same text everywhere, also after a restart."""
 
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import hard_text
 import pytest
 from deadlines import eventually
 from doors import GraphQLDoor
@@ -219,6 +221,57 @@ def test_a_stage_that_waits_says_until_when(start: Callable[..., Door]) -> None:
     assert stage["nextAttemptTime"] > latest["endTime"]
     log = door.log()
     assert (log["attempt"], log["isFinal"]) == (stage["attempt"], True)
+
+
+def paged(door: Door, *streams: str) -> str:
+    """What GraphQL says of these streams, page by page; of all if none is named."""
+    wanted = {"streams": list(streams)} if streams else {}
+    text, offset = "", 0
+    while True:
+        page = door.log(1, offset=offset, **wanted)
+        text += "".join(one["text"] for one in page["pieces"])
+        offset = page["nextOffset"]
+        if page["isFinal"]:
+            return text
+
+
+def check_hard(door: Door) -> bytes:
+    """Every door says the same of each stream; what is said of both."""
+    for stream in hard_text.STREAMS:
+        text = hard_text.text_of(stream)
+        assert paged(door, stream) == text
+        assert door.download(1, stream) == text.encode()
+    assert door.stage()["output"]["text"] == hard_text.text_of("STDOUT")
+    whole = door.download(1)
+    assert paged(door).encode() == whole
+    assert len(whole.decode()) == sum(map(len, map(hard_text.text_of, hard_text.STREAMS)))
+    middle = len(whole) // 2
+    assert door.download(1, Range=f"bytes={middle}-{middle + 999}") == whole[middle:][:1000]
+    return whole
+
+
+def test_hard_text_is_the_same_through_every_door(
+    serve: Callable[..., ServerProcess], tmp_path: Path
+) -> None:
+    """Split characters, NUL, invalid UTF-8, lines of 900 kB, and both streams at once."""
+    folder, gate = tmp_path / "pipelines", tmp_path / "gate"
+    folder.mkdir()
+    (folder / "hard.yaml").write_text(
+        "pipeline: {id: hard, name: Hard, version: 1.0.0}\n"
+        f"stages: [{{id: hard, command: [{sys.executable}, {hard_text.__file__}, {gate}]}}]\n"
+    )
+    flags = ("--pipelines", str(folder), "--data", str(tmp_path / "data"))
+    server = serve(*flags)
+    door = Door(server, GraphQLDoor(server.client).start("hard"))
+    eventually(lambda: door.stage()["attempt"])
+    path = f"/api/executions/{door.id}/stages/hard/log"
+    with server.client.stream("GET", path, params={"follow": "true"}) as answer:
+        gate.touch()
+        followed = b"".join(answer.iter_raw())
+    whole = check_hard(door.ended())
+    assert followed == whole
+    server.end()
+    assert check_hard(Door(serve(*flags), door.id)) == whole
 
 
 @pytest.fixture
