@@ -105,14 +105,17 @@ def test_stage_output_in_parts(graphql: GraphQLDoor, run: Run, ended: Ended) -> 
 
 
 def test_all_of_an_output_may_be_asked_for(graphql: GraphQLDoor, run: Run, ended: Ended) -> None:
-    """1 MiB of characters at most, from anywhere on."""
+    """Or of a log: 1 MiB of characters at most, from anywhere on."""
     id = ended(run("echo", "all of it"))
     query = """query ($id: ID!) { execution(id: $id) { stages {
       all: output(limit: 1048576) { text isFinal } far: output(offset: 2147483647) { text isFinal }
+      log(limit: 1048576) { pieces { text } } farLog: log(offset: 2147483647) { pieces { text } }
     } } }"""
     [stage] = graphql.ask(query, id=id)["execution"]["stages"]
     assert stage["all"] == {"text": "all of it", "isFinal": True}
     assert stage["far"] == {"text": "", "isFinal": True}
+    assert stage["log"] == {"pieces": [{"text": "all of it"}]}
+    assert stage["farLog"] == {"pieces": []}
 
 
 def test_the_output_of_a_stage_that_runs_is_not_final(graphql: GraphQLDoor, run: Run) -> None:
@@ -132,10 +135,11 @@ def test_the_output_of_a_stage_that_runs_is_not_final(graphql: GraphQLDoor, run:
     eventually(lambda: begun()["durationMs"] > execution["durationMs"])  # type: ignore[index]
 
 
+@pytest.mark.parametrize("part", ["output(%s) { text }", "log(%s) { pieces { text } }"])
 @pytest.mark.parametrize("bounds", ["offset: -1", "limit: -1", "limit: 1048577"])
-def test_stage_output_bounds(graphql: GraphQLDoor, run: Run, bounds: str) -> None:
-    """A part that cannot be is refused in words."""
-    stages = f"stages {{ output({bounds}) {{ text }} }}"
+def test_stage_output_bounds(graphql: GraphQLDoor, run: Run, part: str, bounds: str) -> None:
+    """A part of an output or of a log that cannot be is refused in words."""
+    stages = f"stages {{ {part % bounds} }}"
     query = f"query ($id: ID!) {{ execution(id: $id) {{ {stages} }} }}"
     with pytest.raises(Refused, match="must be between 0 and") as refused:
         graphql.ask(query, id=run("echo"))
