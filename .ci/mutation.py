@@ -143,13 +143,20 @@ class Campaign:
         with self._copy.with_fault(fault) as is_one:
             if not is_one:
                 return
-            failing = self._copy.failing(tests_of(fault.module))
+            failing = self._seen_by(tests_of(fault.module))
         self._tried[room_of(fault.module)] += 1
         if failing:
             self._seeing.add(failing)
         else:
             self._survived[room_of(fault.module)] += 1
         print(f"{fault}: {failing or 'SURVIVED'}", flush=True)
+
+    def _seen_by(self, tests: Sequence[str]) -> str | None:
+        """The test that fails twice; one that fails once may have done so by chance."""
+        failing = self._copy.failing(tests)
+        if failing in (None, NAMELESS) or self._copy.failing([failing]):
+            return failing
+        return self._copy.failing(tests)
 
     def check(self, seconds: float) -> None:
         """Tests that fail by themselves see nothing: those that failed must pass without a fault.
