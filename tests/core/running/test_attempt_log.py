@@ -14,6 +14,7 @@ from recorded_log import Recorded, held_threads
 from runcast.core.errors import IllegalMove
 from runcast.core.execution.log import LogStream
 from runcast.core.execution.stored import TooLarge
+from runcast.core.running import attempt_log
 from runcast.core.running.attempt_log import (
     FULL_CHARACTERS,
     LIVE_CHARACTERS,
@@ -36,7 +37,13 @@ BYTES = st.binary(max_size=8) | st.sampled_from(
 # When it is told
 
 
-async def test_the_first_text_goes_out_at_once_and_the_rest_together() -> None:
+@pytest.fixture
+def long_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A window that no machine is so slow as to leave."""
+    monkeypatch.setattr(attempt_log, "WINDOW_SECONDS", 600.0)
+
+
+async def test_the_first_text_goes_out_at_once_and_the_rest_together(long_window: None) -> None:
     """What follows waits for the window, or for the end if that is sooner."""
     told = Recorded()
     async with told.log() as log:
@@ -48,7 +55,7 @@ async def test_the_first_text_goes_out_at_once_and_the_rest_together() -> None:
     assert told.texts() == ["a", "b" * 100]
 
 
-async def test_the_end_of_a_line_may_come_alone() -> None:
+async def test_the_end_of_a_line_may_come_alone(long_window: None) -> None:
     """As Python writes it where nothing is buffered: its line is told as soon as it is whole."""
     told = Recorded()
     async with told.log() as log:
@@ -63,7 +70,7 @@ async def test_the_end_of_a_line_may_come_alone() -> None:
         assert told.texts() == ["a line\n"], "one a window"
 
 
-async def test_a_flood_does_not_wait_for_the_window() -> None:
+async def test_a_flood_does_not_wait_for_the_window(long_window: None) -> None:
     """All of it is stored as it comes; what is told of it live comes when the window is over."""
     told, waits = Recorded(), list[bool]()
     async with told.log() as log:
