@@ -233,8 +233,9 @@ class PipelineExecutor:
         self, course: _Course, index: int, stage: StageDefinition, number: int
     ) -> StageResult:
         async def publish(piece: LogPiece, output_offset: int, of_value: bool) -> None:
-            event = StageLogged(course.id, piece.at, index, piece, output_offset, of_value)
-            await course.sink(event)
+            # The piece has its own time: it was said before it is told.
+            now = self._clock.now()
+            await course.sink(StageLogged(course.id, now, index, piece, output_offset, of_value))
 
         async def report(progress: float) -> None:
             await course.sink(StageProgressed(course.id, self._clock.now(), index, progress))

@@ -35,6 +35,8 @@ def test_problems(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
         head = f"pipeline: {{id: {Path(name).stem}, name: Name}}\nstages:\n  - id: one\n"
         (folder / name).write_text(head + stage)
     with serving(tmp_path / "server", "--pipelines", str(folder)) as server:
+        # A start does not wait for every file.
+        eventually(lambda: len(told(server)) == len(FILES))
         bad, calls, warned = told(server)
         assert bad == {
             "file": "bad.yaml",
