@@ -16,10 +16,14 @@ from torn_socket import Follower, Message
 
 CUTS = [25, pytest.param(200, marks=pytest.mark.campaign)]
 BURST = 25
-FILTERS: list[Message] = [
-    {},
-    {"status": ["QUEUED", "RUNNING"]},
-    {"pipelineId": ["waiting"], "notStatus": ["CANCELLED"]},
+FILTERS = [
+    pytest.param({}, id="all", marks=pytest.mark.campaign),
+    pytest.param({"status": ["QUEUED", "RUNNING"]}, id="running"),
+    pytest.param(
+        {"pipelineId": ["waiting"], "notStatus": ["CANCELLED"]},
+        id="some",
+        marks=pytest.mark.campaign,
+    ),
 ]
 CHANGES = """
 subscription ($filter: ExecutionFilter, $after: String) {
@@ -124,7 +128,7 @@ async def check_becomes_right(follower: ListFollower) -> None:
 
 
 @pytest.mark.parametrize("cuts", CUTS)
-@pytest.mark.parametrize("filter", FILTERS, ids=["all", "running", "some"])
+@pytest.mark.parametrize("filter", FILTERS)
 async def test_list_while_all_goes_on(
     tmp_path: Path, chance: Random, filter: Message, cuts: int
 ) -> None:
@@ -144,6 +148,7 @@ async def test_list_while_all_goes_on(
 
 
 @pytest.mark.parametrize("cuts", CUTS)
+@pytest.mark.campaign
 async def test_list_that_is_forgotten(tmp_path: Path, chance: Random, cuts: int) -> None:
     """Also when it is told anew all the time, because executions leave."""
     with serving(tmp_path, "--grace", "1", "--retention", "0.5", hurry=ENDS_SOON) as server:

@@ -69,6 +69,7 @@ def test_what_has_no_record_goes_at_the_next_start(
     assert owners(data) == {*known, *new, "notes", "exec_0_file"}
 
 
+@pytest.mark.campaign
 def test_what_a_broken_history_knows_stays(
     start: Callable[..., ServerProcess], tmp_path: Path
 ) -> None:

@@ -129,6 +129,7 @@ def test_what_has_ended_leaves_on_time(tmp_path: Path, wall_clock: WallClock) ->
             assert moment(execution["expiresAt"]) - moment(execution["endTime"]) == 1
 
 
+@pytest.mark.campaign
 def test_restarts_while_it_is_wrong_forget_nothing(tmp_path: Path, wall_clock: WallClock) -> None:
     """A server that was started by a wrong clock says wrong times, and keeps what there is."""
     ids: list[str] = []
@@ -142,6 +143,7 @@ def test_restarts_while_it_is_wrong_forget_nothing(tmp_path: Path, wall_clock: W
             eventually(lambda: len(server.client.get("/api/outputs").json()) == len(ids))
 
 
+@pytest.mark.campaign
 def test_a_kill_between_two_wall_clocks_leaves_no_negative_duration(
     tmp_path: Path, wall_clock: WallClock
 ) -> None:

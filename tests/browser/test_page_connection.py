@@ -6,6 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import pytest
 from deadlines import eventually
 from playwright.sync_api import Page, expect
 from server_process import ENDS_SOON, ServerProcess, serving
@@ -81,6 +82,7 @@ def test_live_over_a_websocket(visitor: Visitor, server: ServerProcess) -> None:
     expect(page.locator("#banner")).to_be_hidden()
 
 
+@pytest.mark.campaign
 def test_a_restart_during_a_run(visitor: Visitor, tmp_path: Path) -> None:
     """A stopped server is said; when it is back, the page is too, and the run shows its end."""
     visitor.tolerate(*AWAY)
@@ -119,6 +121,7 @@ def test_a_killed_server_during_a_run(visitor: Visitor, tmp_path: Path) -> None:
         expect(page.locator("article.execution")).to_have_attribute("data-status", "FAILED")
 
 
+@pytest.mark.campaign
 def test_what_a_stop_is_called(visitor: Visitor, tmp_path: Path) -> None:
     """Reconnecting at first, stopped once nothing answers, live when it is back: nothing missed."""
     visitor.tolerate(*AWAY)
@@ -140,6 +143,7 @@ def test_what_a_stop_is_called(visitor: Visitor, tmp_path: Path) -> None:
     assert states["reconnecting"] == "Reconnecting in 1 s"
 
 
+@pytest.mark.campaign
 def test_tries_grow_apart(visitor: Visitor, tmp_path: Path) -> None:
     """The waits for a stopped server at least double, and the next one is told in seconds."""
     visitor.tolerate(*AWAY)
@@ -154,6 +158,7 @@ def test_tries_grow_apart(visitor: Visitor, tmp_path: Path) -> None:
     assert all(wait > 0.9 * least for wait, least in zip(waits, (500, 1000, 2000), strict=False))
 
 
+@pytest.mark.campaign
 def test_a_phone_has_room_to_say_it(visitor: Visitor, tmp_path: Path) -> None:
     """On a narrow screen the words for a stopped server leave the links in one line each."""
     visitor.tolerate(*AWAY)
@@ -169,6 +174,7 @@ def test_a_phone_has_room_to_say_it(visitor: Visitor, tmp_path: Path) -> None:
     assert page.evaluate(wide) <= 0
 
 
+@pytest.mark.campaign
 def test_a_refusal_is_not_asked_again_at_once(visitor: Visitor, server: ServerProcess) -> None:
     """A list that a server refuses while it is there is asked for again, a second later each."""
     page = visitor.visit(server.url + "/start", script=TRIES)
@@ -185,6 +191,7 @@ def test_a_refusal_is_not_asked_again_at_once(visitor: Visitor, server: ServerPr
     expect(page.locator("#executions")).to_have_attribute("aria-busy", "false")
 
 
+@pytest.mark.campaign
 def test_a_break_leaves_no_hole_in_the_output(visitor: Visitor, server: ServerProcess) -> None:
     """What a stage says while the connection is broken is there afterwards, each line once."""
     visitor.tolerate(*AWAY)
@@ -221,6 +228,7 @@ def test_what_started_meanwhile_is_there_after_a_break(
     expect(page.locator(f'.row[data-id="{id}"]')).to_have_attribute("data-status", "COMPLETED")
 
 
+@pytest.mark.campaign
 def test_silence_is_stale_and_then_broken(visitor: Visitor, server: ServerProcess) -> None:
     """A connection that gives no answer is called stale, then given up and made anew."""
     page = visitor.visit(server.url, script=SILENCE)

@@ -49,7 +49,13 @@ def row(page: Page, id: str) -> Locator:
     return page.locator(f'.row[data-id="{id}"]')
 
 
-@pytest.mark.parametrize("script", ["", "delete window.WebSocket"], ids=["socket", "events"])
+@pytest.mark.parametrize(
+    "script",
+    [
+        pytest.param("", id="socket"),
+        pytest.param("delete window.WebSocket", id="events", marks=pytest.mark.campaign),
+    ],
+)
 def test_a_view_that_is_left_follows_nothing(
     visitor: Visitor, alone: ServerProcess, script: str
 ) -> None:
@@ -86,6 +92,7 @@ def test_an_execution_that_has_ended_is_not_followed_any_more(
     follows(alone, 0)
 
 
+@pytest.mark.campaign
 def test_another_filter_is_followed_instead(visitor: Visitor, alone: ServerProcess) -> None:
     """However often it changes: a list is one subscription, and what it shows is what it asks."""
     ids = [start(alone.client, pipeline) for pipeline in ("waiting", "echo")]
@@ -100,6 +107,7 @@ def test_another_filter_is_followed_instead(visitor: Visitor, alone: ServerProce
         follows(alone, 1)
 
 
+@pytest.mark.campaign
 def test_what_a_view_has_asked_for_is_not_shown_in_the_next_one(
     visitor: Visitor, alone: ServerProcess
 ) -> None:
@@ -145,6 +153,7 @@ def test_what_has_ended_leaves_a_list_of_what_runs(
     expect(running.locator(".row")).to_have_count(1)
 
 
+@pytest.mark.campaign
 def test_what_has_gone_to_the_history_stays_where_it_fits(
     visitor: Visitor, serve: Callable[..., ServerProcess]
 ) -> None:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from deadlines import eventually
 from playwright.sync_api import Page, expect
 from server_process import ServerProcess
@@ -86,6 +87,7 @@ def test_permission_is_asked_for_by_a_click_alone(visitor: Visitor, server: Serv
     assert len(noted(page, "shown")) == 1
 
 
+@pytest.mark.campaign
 def test_a_refused_permission_is_told(visitor: Visitor, server: ServerProcess) -> None:
     """Where the browser does not allow it the button says so, and nothing is shown in the end."""
     id = start(server.client, "waiting")
@@ -96,6 +98,7 @@ def test_a_refused_permission_is_told(visitor: Visitor, server: ServerProcess) -
     assert noted(page, "shown") == []
 
 
+@pytest.mark.campaign
 def test_nobody_is_told_unasked(visitor: Visitor, serve: Callable[..., ServerProcess]) -> None:
     """An end that nobody watches, or not any more, is no notification."""
     server = serve("--grace", "1")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import pytest
 from deadlines import eventually
 from playwright.sync_api import expect
 from server_process import ServerProcess
@@ -11,6 +12,7 @@ FOCUSED = "document.activeElement.id"
 IN_VIEW = "[...document.querySelectorAll('.name')].find(a => a.getBoundingClientRect().top > 200)"
 
 
+@pytest.mark.campaign
 def test_back_leads_to_where_the_list_was_left(
     visitor: Visitor, serve: Callable[..., ServerProcess]
 ) -> None:

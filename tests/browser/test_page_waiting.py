@@ -39,6 +39,7 @@ def test_waiting_is_shown_apart_from_running(visitor: Visitor, busy: ServerProce
     assert bar > track / 2
 
 
+@pytest.mark.campaign
 def test_what_never_ran_has_only_waited(visitor: Visitor, busy: ServerProcess) -> None:
     """Who listens hears how long that was."""
     start(busy.client, "shell")

@@ -71,6 +71,7 @@ def full(
     return server, ids
 
 
+@pytest.mark.campaign
 def test_a_busy_list_leaves_the_main_thread_free(
     visitor: Visitor,
     full: tuple[ServerProcess, list[str]],
@@ -95,6 +96,7 @@ def test_a_busy_list_leaves_the_main_thread_free(
     assert share < 1
 
 
+@pytest.mark.campaign
 def test_ten_megabytes_of_output_freeze_nothing(
     visitor: Visitor,
     serve: Callable[..., ServerProcess],

@@ -15,6 +15,7 @@ from server_process import ENDS_SOON, ServerProcess
 
 EVENTS = "text/event-stream"
 MULTIPART = 'multipart/mixed;boundary="graphql";subscriptionSpec="1.0",application/json'
+EVENTS_FIRST = [EVENTS, pytest.param(MULTIPART, marks=pytest.mark.campaign)]
 PROGRESS = "subscription ($id: ID!) { executionProgress(id: $id) { event sequence status } }"
 LIST = "subscription { executionsChanged { change } }"
 QUERY = "{ server { engine } }"
@@ -129,7 +130,7 @@ def test_a_client_that_goes_is_forgotten(server: ServerProcess, accept: str) -> 
     door.cancel(id)
 
 
-@pytest.mark.parametrize("accept", [EVENTS, MULTIPART])
+@pytest.mark.parametrize("accept", EVENTS_FIRST)
 def test_a_server_that_stops_ends_its_streams(
     serve: Callable[..., ServerProcess], accept: str
 ) -> None:
@@ -147,7 +148,7 @@ def test_a_server_that_stops_ends_its_streams(
     server.process.wait(20)
 
 
-@pytest.mark.parametrize("accept", [EVENTS, MULTIPART])
+@pytest.mark.parametrize("accept", EVENTS_FIRST)
 def test_a_server_that_stops_interrupts_an_open_list(
     serve: Callable[..., ServerProcess], accept: str
 ) -> None:

@@ -61,6 +61,7 @@ def test_it_waits_for_the_one_before(
     check_takes_over(second, first, reason)
 
 
+@pytest.mark.campaign
 def test_both_at_the_same_time(first: ServerProcess, serve: Callable[..., ServerProcess]) -> None:
     """One is told to stop while the next one is started, as a supervisor does it."""
     first.process.terminate()

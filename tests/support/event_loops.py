@@ -2,7 +2,10 @@
 
 import pytest
 
-EVENT_LOOPS = [
-    pytest.param(("asyncio", {"use_uvloop": False}), id="asyncio"),
-    pytest.param(("asyncio", {"use_uvloop": True}), id="uvloop"),
+ASYNCIO, UVLOOP = ("asyncio", {"use_uvloop": False}), ("asyncio", {"use_uvloop": True})
+EVENT_LOOPS = [pytest.param(ASYNCIO, id="asyncio"), pytest.param(UVLOOP, id="uvloop")]
+UVLOOP_FIRST = [
+    pytest.param(UVLOOP, id="uvloop"),
+    pytest.param(ASYNCIO, id="asyncio", marks=pytest.mark.campaign),
 ]
+"""For tests of what stands on processes that are tried on either loop every day."""

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
-from event_loops import EVENT_LOOPS
+from event_loops import UVLOOP_FIRST
 from runcast.core.errors import StageError
 from runcast.core.running.stages.python import PythonRunner
 from runcast.core.running.workers.pool import WorkerPool
@@ -14,7 +14,7 @@ from stage_calls import FOLDER, Attempt, a_function, cancelled, group_of
 pytestmark = pytest.mark.usefixtures("leaves_no_task", "leaves_no_process")
 
 
-@pytest.fixture(params=EVENT_LOOPS)
+@pytest.fixture(params=UVLOOP_FIRST)
 def anyio_backend(request: pytest.FixtureRequest) -> object:
     """Children are looked after by each event loop in its own way."""
     return request.param

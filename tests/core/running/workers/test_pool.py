@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from event_loops import EVENT_LOOPS
+from event_loops import UVLOOP_FIRST
 from patience import turns, until
 from runcast.core.errors import StageError
 from runcast.core.execution.stored import StoredValue
@@ -23,14 +23,8 @@ from stage_calls import FOLDER, STORES, Attempt, a_function, cancelled, group_of
 
 pytestmark = pytest.mark.usefixtures("leaves_no_task", "leaves_no_process")
 
-EACH_MUCH = [
-    pytest.param(*EVENT_LOOPS[0].values, id="asyncio", marks=pytest.mark.campaign),
-    EVENT_LOOPS[1],
-]
-"""For what takes seconds: everyday on uvloop, which is what the server runs on."""
 
-
-@pytest.fixture(params=EVENT_LOOPS)
+@pytest.fixture(params=UVLOOP_FIRST)
 def anyio_backend(request: pytest.FixtureRequest) -> object:
     """Children are looked after by each event loop in its own way."""
     return request.param
@@ -133,7 +127,6 @@ async def test_no_text_can_spoil_a_worker_for_others(
     assert await pid(python) == before
 
 
-@pytest.mark.parametrize("anyio_backend", EACH_MUCH)
 @pytest.mark.parametrize("name", ["measures", "measures_async", "measures_outputs"])
 async def test_what_a_function_is_given_has_no_bound(python: PythonRunner, name: str) -> None:
     """90 MB of text, as a template may make; the next call is fine, and no file is left."""
