@@ -7,7 +7,7 @@ from pathlib import Path
 from ..errors import NotFound
 from ..text import printable
 from .listing import Stamp
-from .pipeline import Pipeline
+from .pipeline import Pipeline, PythonStage
 from .problem import Problem
 
 
@@ -33,6 +33,12 @@ class File:
     def doubtful(self) -> bool:
         """Whether it loads, but the library's check has found something."""
         return self.pipeline is not None and bool(self.problems)
+
+    @property
+    def calls_functions(self) -> bool:
+        """Whether a change of a module may keep its pipeline from running."""
+        stages = () if self.pipeline is None else self.pipeline.stages
+        return any(isinstance(stage, PythonStage) for stage in stages)
 
     @property
     def all_problems(self) -> Sequence[Problem]:

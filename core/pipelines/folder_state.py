@@ -86,6 +86,11 @@ class FolderState:
         """The files that load, but of which the library's check has found something."""
         return [file for file in self._files.values() if file.doubtful]
 
+    def touched_by_modules(self) -> list[File]:
+        """Those, and the files whose pipelines call functions."""
+        files = self._files.values()
+        return [file for file in files if file.doubtful or file.calls_functions]
+
     def publish(self) -> None:
         """Shows what is known now, if it is not shown yet, and logs what is new in the problems."""
         if self._publication:

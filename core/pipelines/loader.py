@@ -110,11 +110,15 @@ class FolderLoader:
             return
         changed, self._modules = listing.modules != self._modules, listing.modules
         now = self._clock.monotonic()
-        if changed or now >= self._recheck_at:
-            self._recheck_at = now + RECHECK_SECONDS
-            check = self._checks.start if changed else self._checks.again
+        if not changed and now < self._recheck_at:
+            return
+        self._recheck_at = now + RECHECK_SECONDS
+        if changed:
+            for file in self._state.touched_by_modules():
+                self._checks.start(file)
+        else:
             for file in self._state.doubtful():
-                check(file)
+                self._checks.again(file)
 
     async def _read_changed(self, listing: Listing) -> tuple[Problem, ...]:
         """One after the other, those that have failed before last; why not, if it cannot be."""

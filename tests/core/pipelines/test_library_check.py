@@ -16,6 +16,8 @@ from virtual_clock import VirtualClock
 
 pytestmark = pytest.mark.usefixtures("leaves_no_task")
 
+CALLING = "stages:\n  - {id: s, call: 'stages:run'}\n"
+
 
 class Check:
     """A check that a test plays: it waits while `held` is not set, and finds what is `missing`."""
@@ -239,6 +241,25 @@ async def test_a_check_begins_again_when_a_module_changes(
         check.go_on.set()
         await library.settled()
         assert ids(library) == ["a"]
+
+
+async def test_a_pipeline_that_calls_functions_is_checked_when_a_module_changes(
+    tmp_path: Path, check: Check, clock: VirtualClock
+) -> None:
+    """One that has been found to be right as well; others have nothing to do with modules."""
+    put(tmp_path, "a.yaml", "a")
+    called = put(tmp_path, "b.yaml", "b")
+    called.write_text(called.read_text().split("stages:")[0] + CALLING)
+    async with PipelineLibrary(tmp_path, clock, check) as library:
+        for change in ("new", "changed"):
+            check.asked.clear()
+            (tmp_path / "stages.py").write_text(change)
+            await library.settled()
+            assert check.asked == ["b"]
+        check.missing = {"b"}
+        (tmp_path / "stages.py").unlink()
+        await library.settled()
+        assert (ids(library), check.asked) == (["a"], ["b", "b"])
 
 
 @pytest.mark.usefixtures("soon_long")
