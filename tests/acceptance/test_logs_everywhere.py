@@ -191,7 +191,7 @@ async def test_a_follower_hears_all_of_it(start: Callable[..., Door]) -> None:
     # The first may have been over before anybody could follow it.
     assert {1: door.text(1)} | told == {number: door.text(number) for number in (1, 2, 3)}
     waits = [one["stage"]["nextAttemptTime"] for one in messages if one["stage"]]
-    assert len(set(filter(None, waits))) == 2
+    assert len(set(filter(None, waits))) in (1, 2), "the wait after the first may be over, too"
     pieces = [one for one in messages if one["event"] == "OUTPUT"]
     assert all((one["log"]["stream"] == "STDOUT") is bool(one["output"]) for one in pieces)
     assert "".join(
