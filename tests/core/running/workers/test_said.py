@@ -37,28 +37,27 @@ def heard(log: HeardLog, texts: list[str], way: str) -> tuple[str, str]:
     return (err, out) if is_stderr(way) else (out, err)
 
 
-@pytest.mark.parametrize("way", WAYS)
-async def test_a_sync_function_is_heard(python: PythonRunner, way: str) -> None:
-    """Whoever says it on its behalf, on the stream that was meant, also at its very end."""
+async def check_heard(python: PythonRunner, function: str, way: str) -> None:
+    """Three calls, one after the other: all of each, on its stream, and nothing of the others."""
     for number in range(3):
         words = f"{WORDS} {number}"
-        attempt = Attempt(a_function("saying_steps:says"), {"way": way, "words": words})
+        attempt = Attempt(a_function(function), {"way": way, "words": words})
         assert await attempt.run(python) == "done"
         said, other = heard(attempt.log, attempt.texts, way)
         assert words in said and other == "", (said, other)
         assert WORDS not in said.replace(words, ""), "nothing of another call"
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_sync_function_is_heard(python: PythonRunner, way: str) -> None:
+    """Whoever says it on its behalf, on the stream that was meant, also at its very end."""
+    await check_heard(python, "saying_steps:says", way)
 
 
 @pytest.mark.parametrize("way", [*WAYS, *ASYNC_WAYS])
 async def test_an_async_function_is_heard(python: PythonRunner, way: str) -> None:
     """As a sync one is."""
-    for number in range(3):
-        words = f"{WORDS} {number}"
-        attempt = Attempt(a_function("saying_steps:says_async"), {"way": way, "words": words})
-        assert await attempt.run(python) == "done"
-        said, other = heard(attempt.log, attempt.texts, way)
-        assert words in said and other == "", (said, other)
-        assert WORDS not in said.replace(words, ""), "nothing of another call"
+    await check_heard(python, "saying_steps:says_async", way)
 
 
 @pytest.mark.parametrize("way", ["print", "os.write", "a child"])
