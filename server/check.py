@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from ..core.errors import StageError
+from ..core.pipelines.catalog import File
 from ..core.pipelines.checks import Check
 from ..core.pipelines.library import PipelineLibrary
 from ..core.pipelines.own_thread import in_own_thread
@@ -48,9 +49,8 @@ async def _check_file(path: Path, find: Check) -> Found:
         pipeline = await in_own_thread(partial(load, path))
     except PipelineFileError as error:
         return error.problems, ()
-    problems = (*pipeline.warnings, *await find(pipeline))
-    failed = any(problem.is_error for problem in problems)
-    return problems, () if failed else (pipeline,)
+    file = File(path, None, pipeline, tuple(await find(pipeline)))
+    return tuple(file.all_problems), () if file.runnable is None else (file.runnable,)
 
 
 async def _missing_functions(pool: WorkerPool, pipeline: Pipeline) -> list[Problem]:
