@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
+from runcast.core.encoded_text import EncodedText
 from runcast.core.execution.log import LogStream
 from runcast.core.results.blobs import FolderBlobs
 from runcast.core.results.log_bounds import MAX_BYTES
@@ -29,10 +30,10 @@ LINE = "2026-01-01T00:00:00Z INFO worker 7 handled request 12345 in 0.0123 s\n"
 ACCENTED = LINE.replace("handled", "erledigte — ✓")
 
 
-def pieces(line: str, size: int) -> Iterator[str]:
-    text = line * (size // len(line.encode()))
-    for _ in range(TOTAL_BYTES // len(text.encode())):
-        yield text
+def pieces(line: str, size: int) -> Iterator[EncodedText]:
+    data = line.encode() * (size // len(line.encode()))
+    for _ in range(TOTAL_BYTES // len(data)):
+        yield EncodedText.of_bytes(data)
 
 
 def write(folder: Path, line: str, size: int, max_bytes: int) -> None:
@@ -91,7 +92,7 @@ def small(parent: Path) -> None:
         writer = LogStore(FolderBlobs(Path(name))).open("exec", "stage", 1)
         begun = time.perf_counter()
         for _ in range(SMALL_PIECES):
-            writer.append(LogStream.STDERR, LINE, 0)
+            writer.append(LogStream.STDERR, EncodedText.of(LINE), 0)
         seconds = time.perf_counter() - begun
         writer.close()
     print(f"one line: {seconds / SMALL_PIECES * 1e6:.1f} µs")

@@ -10,6 +10,8 @@ from stat import S_ISREG
 from typing import Protocol, TypeAlias
 from uuid import uuid4
 
+from ..encoded_text import Chunk
+
 CHUNK_BYTES = 256 << 10
 PART = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 
@@ -33,8 +35,8 @@ def blob_name(*parts: str) -> str:
 class Appender(Protocol):
     """The end of one blob, open for more. For one thread at a time."""
 
-    def append(self, data: bytes) -> None:
-        """Adds the data; when it returns, a kill -9 of the process does not lose it.
+    def append(self, *data: Chunk) -> None:
+        """Adds the data, one after another; when it returns, no kill -9 of the process loses it.
 
         Raises:
             OSError: a part of the data, or nothing of it, was added.
@@ -141,7 +143,7 @@ class FolderBlobs(Blobs):
     What was put or appended outlives the process, but perhaps not a loss of power.
     """
 
-    append_bytes = 512 << 10
+    append_bytes = 1 << 20
 
     def __init__(self, root: Path) -> None:
         self._root = root.absolute()
@@ -209,9 +211,12 @@ class _FileAppender:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = os.open(path, flags, 0o666)
 
-    def append(self, data: bytes) -> None:
+    def append(self, *data: Chunk) -> None:
+        written = os.writev(self._file, data)
+        if written == sum(map(len, data)):
+            return
         # A full disk takes a part, and refuses only what is written then.
-        left = memoryview(data)
+        left = memoryview(b"".join(data))[written:]
         while left:
             left = left[os.write(self._file, left) :]
 

@@ -6,11 +6,9 @@ from .log_record import HEADER, LOSS_BYTES
 
 MAX_BYTES = 64 << 20
 LEAST_BYTES = 8192
-PART_CHARACTERS = 65_536
-"""Longer records cost more, not less: the memory for each would come from the system anew."""
+PART_BYTES = 320 << 10
+"""No text in a record is longer: what is read of it at a time."""
 SEGMENTS = 8
-CHARACTER_BYTES = 4
-"""What a character takes in UTF-8, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +35,7 @@ class LogBounds:
     def half(self) -> int:
         return self.max_bytes // 2
 
-    def fitting_characters(self, text: str) -> int:
-        """How much of a text fits into one segment, wherever it is cut."""
-        room = self.segment_bytes - LOSS_BYTES - HEADER.size
-        return min(PART_CHARACTERS, room if text.isascii() else room // CHARACTER_BYTES)
+    @property
+    def fitting_bytes(self) -> int:
+        """How much of a text fits into one segment."""
+        return min(PART_BYTES, self.segment_bytes - LOSS_BYTES - HEADER.size)

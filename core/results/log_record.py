@@ -4,7 +4,7 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from ..execution.log import LogStream
+from ..encoded_text import EncodedText
 from .log_position import STREAMS, LogPosition
 
 HEADER = struct.Struct("<BIIq")
@@ -24,17 +24,14 @@ class LogRecord(NamedTuple):
     at: int
     data: bytes | memoryview
 
-    @classmethod
-    def of(cls, stream: LogStream, text: str, at: int) -> "LogRecord":
-        return cls(STREAMS.index(stream), len(text), at, text.encode())
-
     @property
     def text(self) -> str:
         return str(self.data, "utf-8", "replace")
 
-    def encoded(self) -> bytes:
-        """As it is stored. No kind is stored as 0: zeros are what a loss of power may leave."""
-        return HEADER.pack(self.kind + 1, len(self.data), self.characters, self.at) + self.data
+
+def header(kind: int, text: EncodedText, at: int) -> bytes:
+    """Stored before the text. No kind is stored as 0: a loss of power may leave zeros."""
+    return HEADER.pack(kind + 1, text.size, text.characters, at)
 
 
 class Loss(NamedTuple):
@@ -43,10 +40,11 @@ class Loss(NamedTuple):
     characters: int
     reason: str
 
-    def record(self, at: int) -> LogRecord:
+    @property
+    def text(self) -> EncodedText:
+        """Of its record."""
         reason = self.reason.encode("utf-8", "replace")[:REASON_BYTES].decode("utf-8", "ignore")
-        text = f"{self.characters} {reason}"
-        return LogRecord(LOSS, len(text), at, text.encode())
+        return EncodedText.of(f"{self.characters} {reason}")
 
     @classmethod
     def read(cls, record: LogRecord) -> "Loss":

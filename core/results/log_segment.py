@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 
+from ..encoded_text import Chunk
 from .blobs import Blobs
 from .log_position import LogPosition
 
@@ -20,13 +21,13 @@ class LogSegment:
         self._blobs = blobs
         self._appender = blobs.appender(self.name)
 
-    def append(self, data: bytes) -> None:
+    def append(self, *data: Chunk) -> None:
         """
         Raises:
             OSError: not all of the data could be added; `undo` then.
         """
-        self._appender.append(data)
-        self.size += len(data)
+        self._appender.append(*data)
+        self.size += sum(map(len, data))
 
     def close(self) -> None:
         self._appender.close()

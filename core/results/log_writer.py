@@ -4,11 +4,12 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
-from ..execution.log import LogPiece, LogStream
+from ..encoded_text import Chunk, EncodedText
+from ..execution.log import LogStream
 from .blobs import Blobs
 from .log_bounds import LogBounds
-from .log_position import LogPosition
-from .log_record import LogRecord, Loss, Tally
+from .log_position import STREAMS, LogPosition
+from .log_record import LOSS, Loss, Tally, header
 from .log_segment import LogSegment
 from .log_stretch import cut_torn_record, stretches
 
@@ -50,20 +51,15 @@ class LogWriter:
         self._tally = Tally(self._end_of_stored())
         self._at = 0
 
-    def append(self, stream: LogStream, text: str, at: int) -> LogPiece:
-        """Adds text; `at` in epoch ms. Half a surrogate pair becomes a question mark.
+    def append(self, stream: LogStream, text: EncodedText, at: int) -> int:
+        """Adds text; `at` in epoch ms. Where it begins, in characters of all streams.
 
         When this returns, the text is stored or counted as lost.
         """
-        offset = self._tally.characters
-        try:
-            records = self._records(stream, text, at)
-        except UnicodeEncodeError:
-            text = text.encode("utf-8", "replace").decode()
-            records = self._records(stream, text, at)
-        for record in records:
-            self._write(record)
-        return LogPiece(offset, stream, text, at)
+        offset, kind = self._tally.characters, STREAMS.index(stream)
+        for part in text.parts(self._bounds.fitting_bytes):
+            self._write(kind, part, at)
+        return offset
 
     def close(self) -> None:
         """Ends the log; what is missing at its end is told there, or remains in `loss`.
@@ -72,7 +68,7 @@ class LogWriter:
         """
         try:
             if self.loss is not None:
-                self._store(b"")
+                self._store()
                 self._tell(None)
             self._end_segment()
         except OSError as error:
@@ -86,37 +82,29 @@ class LogWriter:
             return None
         return MissingEnd(self._tally.position, self.loss.reason, self._at)
 
-    def _records(self, stream: LogStream, text: str, at: int) -> list[LogRecord]:
-        most = self._bounds.fitting_characters(text)
-        parts = (text[start : start + most] for start in range(0, len(text), most))
-        return [LogRecord.of(stream, part, at) for part in parts]
-
-    def _write(self, record: LogRecord) -> None:
-        self._at = record.at
+    def _write(self, kind: int, text: EncodedText, at: int) -> None:
+        self._at = at
         try:
-            self._store(record.encoded())
+            self._store(header(kind, text, at), *text.chunks)
         except OSError as error:
-            self._lose(record.characters, error)
+            self._lose(text.characters, error)
         else:
             self._tell(None)
-        self._count(record)
+        self._tally.count(kind, text.characters, text.size)
 
-    def _store(self, data: bytes) -> None:
+    def _store(self, *data: Chunk) -> None:
         segment = self._segment
-        if segment is None or segment.size + len(data) > self._bounds.segment_bytes:
+        if segment is None or segment.size + sum(map(len, data)) > self._bounds.segment_bytes:
             segment = self._next_segment()
         if self.loss is None:
-            segment.append(data)
+            segment.append(*data)
             return
         # Together, so that nothing is left of it if it fails. It is counted all the same: whatever
         # a failure leaves behind is then less than what the name of the next segment says.
-        record = self.loss.record(self._at)
-        self._count(record)
-        segment.append(record.encoded() + data)
+        text = self.loss.text
+        self._tally.count(LOSS, text.characters, text.size)
+        segment.append(header(LOSS, text, self._at), *text.chunks, *data)
         self.loss = None
-
-    def _count(self, record: LogRecord) -> None:
-        self._tally.count(record.kind, record.characters, len(record.data))
 
     def _lose(self, characters: int, error: OSError) -> None:
         if self._segment is not None:

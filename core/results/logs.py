@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator
 from contextlib import closing
 from threading import Lock
 
+from ..encoded_text import EncodedText
 from ..execution.log import LogSlice, LogStream, OutputSlice
 from .blobs import Blobs, blob_name
 from .log_bounds import MAX_BYTES, LogBounds
@@ -78,7 +79,7 @@ class LogStore:
         last = log.read(max(0, log.end.characters_of(STREAMS) - len(words)), len(words), STREAMS)
         if [(piece.stream, piece.text) for piece in last.pieces] != [(LogStream.SYSTEM, words)]:
             with closing(self.open(execution_id, stage_id, attempt)) as writer:
-                writer.append(LogStream.SYSTEM, words, at)
+                writer.append(LogStream.SYSTEM, EncodedText.of(words), at)
         return self._log(execution_id, stage_id, attempt).end
 
     def remove(self, execution_id: str) -> None:

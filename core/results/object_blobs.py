@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from obstore.exceptions import BaseError
 from obstore.store import from_url
 
+from ..encoded_text import Chunk
 from .blobs import Appender, Blobs, Draft, Listing, blob_name
 
 if TYPE_CHECKING:
@@ -103,11 +104,11 @@ class _ObjectAppender:
         self._name = name
         self._content: bytes | None = None
 
-    def append(self, data: bytes) -> None:
+    def append(self, *data: Chunk) -> None:
         with _as_os_errors(self._name):
             if self._content is None:
                 self._content = self._stored()
-            content = self._content + data
+            content = b"".join((self._content, *data))
             self._store.put(self._name, content, use_multipart=False)
         self._content = content
 

@@ -1,41 +1,53 @@
-"""From the bytes of one stream to text, line by line."""
+"""From what a stream gives as it comes to whole lines."""
 
-import codecs
+from ..encoded_text import EncodedText, torn_bytes
 
-LONG_LINE_CHARACTERS = 65_536
+LONG_LINE_BYTES = 65_536
 """A line that is longer is not gathered before it is passed on."""
 
 
 class Lines:
-    """The text of a stream as whole lines, and the beginning of the next one."""
+    """A stream as whole lines, and the beginning of the next one; no character is torn, either.
+
+    Invalid UTF-8 is replaced.
+    """
 
     def __init__(self) -> None:
-        self.begun = ""
-        """The beginning of a line that is not whole yet."""
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._begun = b""
         self._is_old = False
 
-    def feed(self, data: bytes) -> str:
+    def feed(self, data: bytes) -> EncodedText:
         """The lines that are whole now."""
-        text = self.begun + self._decoder.decode(data)
-        whole, newline, self.begun = text.rpartition("\n")
-        if newline:
+        end = data.rfind(b"\n") + 1
+        if end:
             self._is_old = False
-        if len(self.begun) <= LONG_LINE_CHARACTERS:
-            return whole + newline
-        self.begun = ""
-        return text
+        unended = len(data) - end if end else len(self._begun) + len(data)
+        if unended > LONG_LINE_BYTES:
+            end = len(data) - torn_bytes(data)
+        if not end:
+            self._begun += data
+            return EncodedText()
+        begun, self._begun = self._begun, data[end:]
+        if begun.isascii() and data.isascii():
+            return EncodedText.of_ascii(begun, memoryview(data)[:end])
+        return EncodedText.of_bytes(begun + data[:end])
 
-    def rest(self) -> str:
+    @property
+    def begun(self) -> int:
+        """How many bytes wait for the end of their line, without a character that is not whole."""
+        return len(self._begun) - torn_bytes(self._begun)
+
+    def rest(self) -> EncodedText:
         """What is left at the end."""
-        text, self.begun = self.begun + self._decoder.decode(b"", final=True), ""
-        return text
+        begun, self._begun = self._begun, b""
+        return EncodedText.of_bytes(begun)
 
-    def rest_if_old(self) -> str:
+    def rest_if_old(self) -> EncodedText:
         """What is left of a line that had begun already when this was last asked."""
-        if not (self.begun and self._is_old):
-            self._is_old = bool(self.begun)
-            return ""
-        text, self.begun = self.begun, ""
+        begun = self.begun
+        if not (begun and self._is_old):
+            self._is_old = begun > 0
+            return EncodedText()
+        whole, self._begun = self._begun[:begun], self._begun[begun:]
         self._is_old = False
-        return text
+        return EncodedText.of_bytes(whole)

@@ -7,15 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-from ..execution.log import LogPiece, LogStream
+from ..encoded_text import EncodedText
+from ..execution.log import LogStream
 from ..execution.stored import StoredValue
 
 
 class LogWriter(Protocol):
     """The log of one attempt. Used by one thread at a time; what cannot be written is counted."""
 
-    def append(self, stream: LogStream, text: str, at: int) -> LogPiece:
-        """Adds a text that came `at` epoch ms; the piece that it is now."""
+    def append(self, stream: LogStream, text: EncodedText, at: int) -> int:
+        """Adds a text that came `at` epoch ms; where it begins, in characters of all streams."""
         ...
 
     def close(self) -> None: ...

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from runcast.core.encoded_text import EncodedText
 from runcast.core.errors import NotFound
 from runcast.core.execution.log import LogPiece, LogStream
 from runcast.core.execution.model import Failure, StageRun, StageStatus
@@ -72,7 +73,7 @@ async def test_the_log_of_an_attempt_is_final_when_that_is_over(
 ) -> None:
     """Whatever becomes of the stage: it may wait for the next attempt, or be in it."""
     writer = context.files.open_log("exec_1", "one", 1)
-    writer.append(ERR, "words\n", 1500)
+    writer.append(ERR, EncodedText.of("words\n"), 1500)
     writer.close()
     stage = StageRun("one", "One", "python", StageStatus.RUNNING).begun(1, 1000)
     if where in ("waits", "runs again"):

@@ -8,6 +8,7 @@ from itertools import count
 from pathlib import Path
 
 from log_model import NAMES, numbered_line
+from runcast.core.encoded_text import EncodedText
 from runcast.core.execution.log import LogStream
 from runcast.core.results.blobs import FolderBlobs
 from runcast.core.results.logs import LogStore
@@ -16,7 +17,7 @@ from runcast.core.results.logs import LogStore
 def main(folder: Path) -> None:
     writer = LogStore(FolderBlobs(folder), segment_bytes=4096).open(*NAMES)
     for number in count():
-        writer.append(LogStream.STDOUT, numbered_line(number), number)
+        writer.append(LogStream.STDOUT, EncodedText.of(numbered_line(number)), number)
         sys.stdout.write(f"{number}\n")
         sys.stdout.flush()
 

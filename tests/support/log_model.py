@@ -4,7 +4,9 @@ import re
 from collections.abc import Collection, Sequence
 from itertools import groupby
 
+from runcast.core.encoded_text import EncodedText
 from runcast.core.execution.log import LogPiece, LogSlice, LogStream
+from runcast.core.results.log_writer import LogWriter
 from runcast.core.results.logs import LogStore
 
 NAMES = ("exec_1", "stage", 1)
@@ -37,6 +39,12 @@ class LogModel:
 
     def text(self, streams: Collection[LogStream] = tuple(LogStream)) -> str:
         return "".join(text for stream, _, text in self.characters if stream in streams)
+
+
+def say(writer: LogWriter, stream: LogStream, text: str, at: int) -> LogPiece:
+    """Appends a text; the piece that is read where it was put."""
+    encoded = EncodedText.of(text)
+    return LogPiece(writer.append(stream, encoded, at), stream, encoded.text, at)
 
 
 def whole(store: LogStore, streams: Collection[LogStream] = tuple(LogStream)) -> LogSlice:

@@ -11,6 +11,7 @@ from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import Any
 
+from runcast.core.encoded_text import EncodedText
 from runcast.core.execution.log import LogPiece, LogStream
 from runcast.core.execution.stored import StoredValue, TooLarge
 from runcast.core.running.attempt_log import AttemptLog
@@ -35,11 +36,12 @@ class ListWriter:
         self.pieces: list[LogPiece] = []
         self.closed = False
 
-    def append(self, stream: LogStream, text: str, at: int) -> LogPiece:
-        clean = text.encode("utf-8", "replace").decode()
-        piece = LogPiece(self.pieces[-1].end if self.pieces else 0, stream, clean, at)
-        self.pieces.append(piece)
-        return piece
+    def append(self, stream: LogStream, text: EncodedText, at: int) -> int:
+        offset = self.pieces[-1].end if self.pieces else 0
+        self.pieces.append(LogPiece(offset, stream, text.text, at))
+        assert text.characters == len(text.text)
+        assert text.size == len(text.data)
+        return offset
 
     def close(self) -> None:
         self.closed = True

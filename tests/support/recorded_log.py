@@ -8,6 +8,7 @@ from typing import Any
 
 from memory_stores import AtOnce, ListWriter
 from runcast.core.clock import SystemClock
+from runcast.core.encoded_text import EncodedText
 from runcast.core.execution.log import LogPiece, LogStream
 from runcast.core.running.attempt_log import AttemptLog
 
@@ -23,7 +24,7 @@ class WatchedWriter(ListWriter):
         self._lock = threading.Lock()
         self.gate: threading.Event | None = None
 
-    def append(self, stream: LogStream, text: str, at: int) -> LogPiece:
+    def append(self, stream: LogStream, text: EncodedText, at: int) -> int:
         with self._lock:
             self._inside += 1
             self.most_at_once = max(self.most_at_once, self._inside)
@@ -40,10 +41,10 @@ class WatchedWriter(ListWriter):
 class ForgetfulWriter(WatchedWriter):
     """Keeps the latest piece only; for floods."""
 
-    def append(self, stream: LogStream, text: str, at: int) -> LogPiece:
-        piece = super().append(stream, text, at)
-        self.pieces[:] = [piece]
-        return piece
+    def append(self, stream: LogStream, text: EncodedText, at: int) -> int:
+        offset = super().append(stream, text, at)
+        del self.pieces[:-1]
+        return offset
 
 
 class Recorded:
@@ -93,8 +94,9 @@ class Recorded:
             assert piece.offset >= end
             end = piece.end
             assert whole[piece.offset : end] == piece.text
-            before = [one for one in self.writer.pieces if one.offset < piece.offset]
-            assert output_offset == len("".join(_texts(before, LogStream.STDOUT)))
+            stdout = [one for one in self.writer.pieces if one.stream is LogStream.STDOUT]
+            before = (min(one.end, piece.offset) - one.offset for one in stdout)
+            assert output_offset == sum(count for count in before if count > 0)
 
     def _open(self) -> ListWriter:
         self.opened += 1

@@ -135,7 +135,7 @@ async def _value(call: StageCall[CommandStage]) -> JSON:
     )
 
 
-def _in_words(status: int, stderr: bytes | bytearray) -> str:
+def _in_words(status: int, stderr: bytes) -> str:
     if status < 0:
         try:
             said = f"ended by {signal.Signals(-status).name}"

@@ -3,13 +3,15 @@
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import IO, cast
 
 from ..cancels import in_spite_of_cancels
 from . import Stop
+from .output_pipe import OutputPipe
 
 STDOUT, STDERR = 1, 2
 STDERR_BYTES = 4096
@@ -29,12 +31,10 @@ class ChildProcess(asyncio.SubprocessProtocol):
     """
 
     def __init__(self, receive: Callable[[int, bytes], None]) -> None:
-        self.stderr = bytearray()
+        self.stderr = b""
         """The end of what it has written to stderr."""
-        self._receive = receive
+        self._pipes = tuple(OutputPipe(partial(self._hear, receive, fd)) for fd in (STDOUT, STDERR))
         self._exited = asyncio.Event()
-        self._drained = asyncio.Event()
-        self._open = {STDOUT, STDERR}
         self._reading = asyncio.Event()
         self._reading.set()
 
@@ -54,20 +54,31 @@ class ChildProcess(asyncio.SubprocessProtocol):
         Raises:
             OSError: the program or the folder cannot be used.
         """
-        loop = asyncio.get_running_loop()
-        # A start that was cancelled half-way would leave what the child has started by then.
-        _, child = await in_spite_of_cancels(
-            loop.subprocess_exec(
-                lambda: cls(receive),
-                *argv,
-                stdin=stdin,
-                env=env,
-                cwd=cwd,
-                pass_fds=pass_fds,
-                start_new_session=True,
-            )
+        child = cls(receive)
+        stdout, stderr = (pipe.write_end for pipe in child._pipes)
+        starting = asyncio.get_running_loop().subprocess_exec(
+            lambda: child,
+            *argv,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            env=env,
+            cwd=cwd,
+            pass_fds=pass_fds,
+            start_new_session=True,
         )
+        # A start that was cancelled half-way would leave what the child has started by then.
+        await in_spite_of_cancels(child._connected(starting))
         return child
+
+    async def _connected(self, starting: Awaitable[object]) -> None:
+        try:
+            await starting
+            for pipe in self._pipes:
+                await pipe.connect()
+        except BaseException:
+            self._close_pipes()
+            raise
 
     @property
     def exited(self) -> bool:
@@ -82,7 +93,7 @@ class ChildProcess(asyncio.SubprocessProtocol):
         await self._exited.wait()
         # What it has written is read to its end, however long it had to wait for that.
         await self._reading.wait()
-        await self._wait_for(self._drained, DRAIN_SECONDS)
+        await self._drained()
         await self.kill()
         return self._transport.get_returncode() or 0
 
@@ -127,7 +138,8 @@ class ChildProcess(asyncio.SubprocessProtocol):
             async with asyncio.timeout(AFTER_KILL_SECONDS):
                 while self._alive:  # noqa: ASYNC110  # a group tells nobody that it is empty
                     await asyncio.sleep(POLL_SECONDS)
-        await self._wait_for(self._drained, DRAIN_SECONDS)
+        await self._drained()
+        self._close_pipes()
         self._transport.close()
 
     @property
@@ -147,6 +159,22 @@ class ChildProcess(asyncio.SubprocessProtocol):
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, number)
 
+    async def _drained(self) -> None:
+        """Waits a moment for what is on its way."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_SECONDS):
+                for pipe in self._pipes:
+                    await pipe.drained.wait()
+
+    def _close_pipes(self) -> None:
+        for pipe in self._pipes:
+            pipe.close()
+
+    def _hear(self, receive: Callable[[int, bytes], None], fd: int, data: bytes) -> None:
+        if fd == STDERR:
+            self.stderr = (self.stderr + data[-STDERR_BYTES:])[-STDERR_BYTES:]
+        receive(fd, data)
+
     async def _wait_for(self, event: asyncio.Event, seconds: float) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
@@ -156,25 +184,11 @@ class ChildProcess(asyncio.SubprocessProtocol):
         self._transport = cast("asyncio.SubprocessTransport", transport)
         self.pid = self._transport.get_pid()
 
-    def pipe_data_received(self, fd: int, data: bytes) -> None:
-        if fd == STDERR:
-            self.stderr += data
-            del self.stderr[:-STDERR_BYTES]
-        self._receive(fd, data)
-
     def make_wait(self, wait: bool) -> None:
         """Whether it has to wait, when it writes more, until somebody reads it."""
         self._reading.clear() if wait else self._reading.set()
-        for fd in self._open:
-            # uvloop's transports are of no class of asyncio's.
-            pipe = cast("asyncio.ReadTransport | None", self._transport.get_pipe_transport(fd))
-            if pipe is not None and not pipe.is_closing():
-                pipe.pause_reading() if wait else pipe.resume_reading()
-
-    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
-        self._open.discard(fd)
-        if not self._open:
-            self._drained.set()
+        for pipe in self._pipes:
+            pipe.make_wait(wait)
 
     def process_exited(self) -> None:
         self._exited.set()

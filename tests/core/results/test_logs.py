@@ -5,7 +5,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from log_model import EVERYTHING, NAMES, missing, texts, whole
+from log_model import EVERYTHING, NAMES, missing, say, texts, whole
 from runcast.core.execution.log import LogPiece, LogSlice, LogStream
 from runcast.core.results.blobs import Blobs, FolderBlobs
 from runcast.core.results.log_record import HEADER
@@ -24,7 +24,7 @@ def folder(tmp_path: Path) -> FolderBlobs:
 
 def write(store: LogStore, *said: tuple[LogStream, str, int]) -> list[LogPiece]:
     with closing(store.open(*NAMES)) as writer:
-        return [writer.append(*each) for each in said]
+        return [say(writer, *each) for each in said]
 
 
 def all_bytes(store: LogStore, *streams: LogStream) -> bytes:
@@ -131,7 +131,7 @@ def test_a_log_can_be_read_while_it_is_written(folder: FolderBlobs) -> None:
     store, reader = LogStore(folder), LogStore(folder)
     with closing(store.open(*NAMES)) as writer:
         for number in range(50):
-            piece = writer.append(OUT, f"line {number}\n", number)
+            piece = say(writer, OUT, f"line {number}\n", number)
             page = reader.read(*NAMES, piece.offset, EVERYTHING)
             assert page.pieces == (piece,)
             assert page.next_offset == page.total == piece.offset + len(piece.text)
@@ -142,7 +142,7 @@ def flood(writer: LogWriter, lines: int = 5000) -> str:
     said = []
     for number in range(lines):
         stream = ERR if number % 5 == 0 else OUT
-        said.append(writer.append(stream, f"line {number} ü\n", number).text)
+        said.append(say(writer, stream, f"line {number} ü\n", number).text)
     return "".join(said)
 
 
@@ -152,7 +152,7 @@ def test_of_a_long_log_the_head_and_the_tail_are_stored(folder: FolderBlobs) -> 
     with closing(store.open(*NAMES)) as writer:
         text = flood(writer, 100)
         for number in range(5000):
-            text += writer.append(OUT, f"line {number} ü\n", number).text
+            text += say(writer, OUT, f"line {number} ü\n", number).text
             if number % 100 == 0:
                 assert sum(size for _, size in folder.list("logs")) <= SMALL
     page = whole(store)
@@ -176,7 +176,7 @@ def test_each_stream_says_what_is_left_out_of_it(folder: FolderBlobs) -> None:
     """And nothing of what is left out of others."""
     store = LogStore(folder, max_bytes=SMALL)
     with closing(store.open(*NAMES)) as writer:
-        writer.append(SYSTEM, "attempt 1 of 2\n", 0)
+        say(writer, SYSTEM, "attempt 1 of 2\n", 0)
         flood(writer)
     gaps = {}
     for stream in LogStream:
@@ -247,7 +247,7 @@ def test_attempts_have_logs_of_their_own(folder: FolderBlobs) -> None:
     for execution in ("exec_1", "exec_10"):
         for attempt in (1, 2, 10):
             with closing(store.open(execution, "stage", attempt)) as writer:
-                writer.append(OUT, f"{execution} {attempt}", 0)
+                say(writer, OUT, f"{execution} {attempt}", 0)
     assert store.attempts("exec_1", "stage") == [1, 2, 10]
     assert store.attempts("exec_1", "other") == []
     assert texts(store.read("exec_1", "stage", 10, 0, 99).pieces) == "exec_1 10"

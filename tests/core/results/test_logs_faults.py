@@ -12,7 +12,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from log_model import EVERYTHING, LINE, NAMES, missing, numbered_line, numbered_text, texts, whole
+from log_model import (
+    EVERYTHING,
+    LINE,
+    NAMES,
+    missing,
+    numbered_line,
+    numbered_text,
+    say,
+    texts,
+    whole,
+)
 from runcast.core.execution.log import LogPiece, LogStream
 from runcast.core.results.blobs import FolderBlobs
 from runcast.core.results.logs import LogStore
@@ -86,15 +96,15 @@ def test_a_full_disk_holds_up_nobody(disk: Path, caplog: pytest.LogCaptureFixtur
     store = LogStore(FolderBlobs(disk))
     lost = [LONG, *(f"lost {number}\n" for number in range(200)), "x" * 900_000]
     with closing(store.open(*NAMES)) as writer:
-        before = writer.append(OUT, "before\n", 1)
+        before = say(writer, OUT, "before\n", 1)
         with full(disk):
             for text in lost:
-                assert writer.append(OUT, text, 2).text == text
+                assert say(writer, OUT, text, 2).text == text
                 assert store.problem == "No space left on device"
             assert whole(store).pieces == (before,)
             files = [path for path in disk.rglob("logs/**/*") if path.is_file()]
             assert len(files) == 1
-        after = writer.append(OUT, "after\n", 3)
+        after = say(writer, OUT, "after\n", 3)
         assert store.problem is None
     check_loss(store, [before], "".join(lost), after, "No space left on device")
     assert [record.message for record in caplog.records if record.name == "runcast.logs"] == [
@@ -120,10 +130,10 @@ def test_a_log_that_cannot_be_begun(
     lost = "x" * 1000 + "\n"
     with fault(tmp_path):
         writer = store.open(*NAMES)
-        writer.append(OUT, lost, 1)
+        say(writer, OUT, lost, 1)
         assert store.problem == why
-        writer.append(OUT, lost, 2)
-    after = writer.append(OUT, "after", 3)
+        say(writer, OUT, lost, 2)
+    after = say(writer, OUT, "after", 3)
     assert store.problem is None
     writer.close()
     check_loss(store, [], lost * 2, after, why)
@@ -137,8 +147,8 @@ def test_what_was_dropped_is_no_fault_of_the_disk(tmp_path: Path) -> None:
         for number in range(400):
             if number == 100:
                 with rationed(tmp_path):
-                    writer.append(OUT, LONG, number)
-            writer.append(OUT, numbered_line(number), number)
+                    say(writer, OUT, LONG, number)
+            say(writer, OUT, numbered_line(number), number)
             for piece in whole(store).pieces:
                 if left_out := missing(piece):
                     told["could not be stored" in piece.text].add(left_out)
@@ -153,9 +163,9 @@ def test_what_is_missing_at_the_end_is_told(disk: Path) -> None:
     for names in ends:
         writer = store.open(*names)
         if names != ends[1]:
-            writer.append(OUT, "before", 1)
+            say(writer, OUT, "before", 1)
         with full(disk):
-            writer.append(OUT, LONG, 2)
+            say(writer, OUT, LONG, 2)
             if names != ends[0]:
                 writer.close()
                 assert store.unfinished
@@ -193,7 +203,7 @@ def test_ends_are_told_when_there_is_space_again(disk: Path) -> None:
     with full(disk):
         for number in range(20):
             with closing(store.open(f"exec_{number}", "stage", 1)) as writer:
-                writer.append(OUT, LONG, 2)
+                say(writer, OUT, LONG, 2)
         store.finish()
         assert store.unfinished and store.problem == "No space left on device"
         store.remove("exec_1")
@@ -210,7 +220,7 @@ def test_a_log_that_fills_the_disk_itself(disk: Path) -> None:
     store = LogStore(FolderBlobs(disk))
     with closing(store.open(*NAMES)) as writer:
         for offset in range(0, 2 * DISK_BYTES, 1000):
-            writer.append(OUT, numbered_text(offset, 1000), 1)
+            say(writer, OUT, numbered_text(offset, 1000), 1)
     assert store.problem == "No space left on device"
     assert writer.loss is not None
     page = whole(store)
@@ -285,7 +295,7 @@ def test_readers_are_right_beside_a_writer_that_drops_segments(tmp_path: Path) -
     def write() -> None:
         with closing(store.open(*NAMES)) as writer:
             for number in range(20_000):
-                writer.append(OUT, numbered_line(number), number)
+                say(writer, OUT, numbered_line(number), number)
 
     with ThreadPoolExecutor(1) as pool:
         writing = pool.submit(write)

@@ -8,7 +8,8 @@ from itertools import chain
 from pathlib import Path
 
 from hypothesis import example, given, settings, strategies as st
-from log_model import EVERYTHING, NAMES, LogModel, missing, texts, whole
+from log_model import EVERYTHING, NAMES, LogModel, missing, say, texts, whole
+from runcast.core.encoded_text import Chunk
 from runcast.core.execution.log import LogPiece, LogStream
 from runcast.core.results.blobs import Appender, FolderBlobs
 from runcast.core.results.logs import LogStore
@@ -86,7 +87,7 @@ def test_pages(
         store = LogStore(FolderBlobs(folder), segment_bytes=SEGMENT)
         with closing(store.open(*NAMES)) as writer:
             for stream, text, at in said:
-                piece = writer.append(stream, text, at)
+                piece = say(writer, stream, text, at)
                 assert piece == LogPiece(len(model.characters), stream, text, at)
                 model.append(stream, text, at)
         assert check_pieces(store, model) == 0
@@ -121,7 +122,7 @@ def test_long_logs(
         for said in sessions:
             with closing(store.open(*NAMES)) as writer:
                 for stream, text, at in said:
-                    assert writer.append(stream, text, at).offset == len(model.characters)
+                    assert say(writer, stream, text, at).offset == len(model.characters)
                     model.append(stream, text, at)
             assert sum(size for _, size in blobs.list("logs")) <= SMALL
         left_out = check_pieces(store, model)
@@ -154,13 +155,14 @@ class FaultyAppender:
         self._appender = appender
         self._faults = faults
 
-    def append(self, data: bytes) -> None:
+    def append(self, *data: Chunk) -> None:
         try:
             self._faults.check()
         except OSError:
-            self._appender.append(data[: len(data) // 2])
+            whole = b"".join(data)
+            self._appender.append(whole[: len(whole) // 2])
             raise
-        self._appender.append(data)
+        self._appender.append(*data)
 
     def close(self) -> None:
         self._appender.close()
@@ -215,7 +217,7 @@ def test_faults(
         writer = store.open(*NAMES)
         for stream, text, at in said:
             met = faults.met
-            piece = writer.append(stream, text, at)
+            piece = say(writer, stream, text, at)
             assert piece == LogPiece(len(model.characters), stream, text, at)
             model.append(stream, text, at)
             if text and met == faults.met:
@@ -244,7 +246,7 @@ def test_faults(
         assert texts(list(paged(store, limit))) == texts(pieces)
         check_bytes(store, offset, offset + length, streams)
         with closing(LogStore(FolderBlobs(folder), max_bytes, SEGMENT).open(*NAMES)) as writer:
-            writer.append(LogStream.SYSTEM, "goes on", 9)
+            say(writer, LogStream.SYSTEM, "goes on", 9)
         assert whole(store).pieces[-1] == LogPiece(
             len(model.characters), LogStream.SYSTEM, "goes on", 9
         )
@@ -260,7 +262,7 @@ def test_torn_logs(said: list[tuple[LogStream, str, int]], cut: int) -> None:
         store = LogStore(blobs, segment_bytes=SEGMENT)
         with closing(store.open(*NAMES)) as writer:
             for stream, text, at in said:
-                writer.append(stream, text, at)
+                say(writer, stream, text, at)
                 model.append(stream, text, at)
         for name, size in blobs.list("logs")[-1:]:
             blobs.truncate(name, max(0, size - cut))

@@ -16,14 +16,14 @@ from runcast.core.execution.log import LogStream
 from runcast.core.execution.stored import TooLarge
 from runcast.core.running import attempt_log
 from runcast.core.running.attempt_log import (
-    FULL_CHARACTERS,
+    FULL_BYTES,
     LIVE_CHARACTERS,
     LIVE_PIECES,
     PIECE_CHARACTERS,
     WINDOW_SECONDS,
     AttemptLog,
 )
-from runcast.core.running.lines import LONG_LINE_CHARACTERS
+from runcast.core.running.lines import LONG_LINE_BYTES
 
 pytestmark = pytest.mark.usefixtures("leaves_no_task")
 
@@ -78,11 +78,11 @@ async def test_a_flood_does_not_wait_for_the_window(long_window: None) -> None:
         log.emit("a")
         await turns()
         for _ in range(5):
-            log.emit("b" * (FULL_CHARACTERS + 1))
+            log.emit("b" * (FULL_BYTES + 1))
             await turns()
         assert waits == [True, False] * 5
         assert told.texts() == ["a"]
-        assert len(told.stored()) == 1 + 5 * (FULL_CHARACTERS + 1)
+        assert len(told.stored()) == 1 + 5 * (FULL_BYTES + 1)
     assert LIVE_CHARACTERS - PIECE_CHARACTERS < len(told.text()) <= LIVE_CHARACTERS + 1
 
 
@@ -296,7 +296,7 @@ async def test_no_line_is_torn_by_a_large_chunk(chunk: int) -> None:
     assert {text for stream, text in told.lines() if stream is ERR} == {"a warning"}
 
 
-@pytest.mark.parametrize("size", [LONG_LINE_CHARACTERS - 1, LONG_LINE_CHARACTERS + 1, 900_000])
+@pytest.mark.parametrize("size", [LONG_LINE_BYTES - 1, LONG_LINE_BYTES + 1, 900_000])
 @pytest.mark.parametrize("end", [b"", b"\n"])
 async def test_a_long_line_is_there_whole(size: int, end: bytes) -> None:
     """It may come in several pieces, for nobody waits for its end; not a character is missing."""
@@ -316,9 +316,9 @@ async def test_a_line_without_an_end_is_not_gathered_for_ever() -> None:
     async with told.log() as log:
         for _ in range(1024):
             log.receive(OUT, b"x" * 65_536)
-            most = max(most, max(map(len, (lines.begun for lines in log._streams.values()))))
+            most = max(most, max(lines.begun for lines in log._storage._lines.values()))
             await turns(3)
-    assert most <= LONG_LINE_CHARACTERS
+    assert most <= LONG_LINE_BYTES
     assert len(told.stored()) == 64 << 20
 
 
@@ -374,7 +374,7 @@ async def test_who_writes_more_than_can_be_stored_is_made_to_wait() -> None:
     with held_threads() as (threads, gate):
         async with told.log(threads) as log:
             log.make_wait(pauses.append)
-            for _ in range(FULL_CHARACTERS // 65_536):
+            for _ in range(FULL_BYTES // 65_536):
                 log.receive(OUT, b"x" * 65_535 + b"\n")
             assert pauses == []
             log.receive(OUT, b"\n")
@@ -387,7 +387,7 @@ async def test_who_writes_more_than_can_be_stored_is_made_to_wait() -> None:
             await until(lambda: pauses == [True, False])
             log.receive(OUT, b"z\n")
     assert pauses == [True, False]
-    assert len(told.stored()) == FULL_CHARACTERS + 1 + 3 * 2 + 2
+    assert len(told.stored()) == FULL_BYTES + 1 + 3 * 2 + 2
 
 
 async def test_who_is_made_to_wait_is_always_let_go() -> None:
@@ -398,7 +398,7 @@ async def test_who_is_made_to_wait_is_always_let_go() -> None:
         async def stage() -> None:
             async with told.log(threads) as log:
                 log.make_wait(pauses.append)
-                log.receive(OUT, b"x" * FULL_CHARACTERS + b"x\n")
+                log.receive(OUT, b"x" * FULL_BYTES + b"x\n")
                 await asyncio.get_running_loop().create_future()
 
         task = asyncio.create_task(stage())
@@ -416,7 +416,7 @@ async def test_who_comes_late_to_a_full_log_waits_as_well() -> None:
     told, pauses = Recorded(), list[bool]()
     with held_threads() as (threads, gate):
         async with told.log(threads) as log:
-            log.receive(OUT, b"x" * FULL_CHARACTERS + b"x\n")
+            log.receive(OUT, b"x" * FULL_BYTES + b"x\n")
             log.make_wait(pauses.append)
             assert pauses == [True]
             gate.set()

@@ -173,6 +173,14 @@ async def test_both_streams_are_heard_while_the_child_runs(
     assert log.stderr == "warning\nend\n"
 
 
+async def test_a_stream_can_be_opened_by_its_name(runner: CommandRunner) -> None:
+    """As programs do that take the name of a log file: `/dev/stdout` of a socket would be none."""
+    script = "echo out > /dev/stdout; echo err > /dev/stderr; echo again > /proc/self/fd/1"
+    log = HeardLog()
+    assert (await runner.run(shell_call(script, log=log))).value == "out\nagain"
+    assert log.stderr == "err\n"
+
+
 async def test_an_exit_status_fails_with_the_end_of_stderr(runner: CommandRunner) -> None:
     """The status, and what the child said last; another attempt may help."""
     error = await failure(

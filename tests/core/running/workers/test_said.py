@@ -10,6 +10,7 @@ from patience import until
 from recorded_log import Recorded, held_threads
 from runcast.core.errors import StageError
 from runcast.core.execution.log import LogStream
+from runcast.core.running.attempt_log import FULL_BYTES
 from runcast.core.running.stages.python import PythonRunner
 from stage_calls import FOLDER, Attempt, a_function, cancelled
 
@@ -199,8 +200,8 @@ class TestOfBothLoops:
             await until(lambda: told.writer.entered)
             await asyncio.sleep(0.5)
             log = attempt.call.log
-            most = log._waiting_characters
+            most = log._unstored_bytes
             gate.set()
             assert await task == "done"
-        assert most < 4 << 20
+        assert most < 2 * FULL_BYTES
         assert len(told.stored(LogStream.STDOUT)) == 30_000_000
