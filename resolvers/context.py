@@ -1,7 +1,7 @@
 """What a use case works with."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ..core.clock import Clock
 from ..core.fairness import LoopBudget
@@ -25,4 +25,8 @@ class Context:
     """The server's environment: which language models are at hand is read from it."""
     debug: bool = False
     """Whether clients may see tracebacks."""
-    loop_budget: LoopBudget = field(default_factory=LoopBudget)
+
+    @property
+    def loop_budget(self) -> LoopBudget:
+        """What all work that takes long shares, whoever has asked for it."""
+        return self.manager.loop_budget

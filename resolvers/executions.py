@@ -11,6 +11,7 @@ from ..core.execution.events import ChangeKind
 from ..core.execution.filter import EVERYTHING, ExecutionFilter
 from ..core.execution.model import Execution, Status
 from ..core.execution.page import Order, Page, PageRequest, paginate
+from ..core.fairness import Stretches
 from ..core.live.listing import ExecutionsChange
 from ..core.live.manager import Started
 from ..core.live.request import StartRequest, checked_input
@@ -188,7 +189,11 @@ async def cancel_executions(
     found = [one for one in ctx.manager.list(filter) if not one.status.terminal]
     if dry_run:
         return [Cancelled(one, False) for one in found]
-    return [await cancel_execution(ctx, one.id, reason) for one in found]
+    cancelled, stretches = [], Stretches()
+    for one in found:
+        await stretches.pause()
+        cancelled.append(await cancel_execution(ctx, one.id, reason))
+    return cancelled
 
 
 def watch_execution(

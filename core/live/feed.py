@@ -1,6 +1,7 @@
 """What readers follow: one execution, or the list, from a snapshot or a cursor on."""
 
 from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
 
 from ..clock import Clock
 from ..errors import NotFound, Stopping
@@ -9,28 +10,37 @@ from ..execution.cursor import Cursor
 from ..execution.events import ChangeKind
 from ..execution.filter import ExecutionFilter
 from ..execution.model import Execution
+from ..fairness import LoopBudget
 from ..rate_limit import TokenBucket
 from .hub import Hub
-from .listing import ExecutionsChange, ListChange, ListHub, Mirror
+from .listing import Dirty, ExecutionsChange, ListChange, ListHub, ListWatcher, Mirror
 from .store import Entry, Store
 
 BURST = 100
 MESSAGES_PER_SECOND = 100
 """How many changes of the list a reader is sent."""
+PIECE = 200
+"""Of a list, so many executions are looked at in about half a millisecond."""
+FEW = 20
+"""To look at so many changes takes too little time to be worth a pause."""
 
 
 class Feed:
     """Sends each change to its readers, once, in order and without a gap.
 
-    Taking the snapshot and beginning to listen are one step: between them nothing is awaited.
+    Taking the snapshot and beginning to listen are one step: between them nothing is awaited. What
+    takes longer waits for the `budget` of the event loop.
     """
 
-    def __init__(self, store: Store, clock: Clock, epoch: str, watcher_limit: int) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, epoch: str, watcher_limit: int, budget: LoopBudget
+    ) -> None:
         self._store = store
+        self._budget = budget
         self._clock = clock
         self._epoch = epoch
         self._hub = Hub(watcher_limit)
-        self._list_hub = ListHub()
+        self._list_hub = ListHub(store.get)
 
     def __len__(self) -> int:
         """How many readers there are now."""
@@ -76,11 +86,13 @@ class Feed:
     ) -> AsyncGenerator[ExecutionsChange, None]:
         """See `ExecutionManager.watch_list`."""
         mirror, throttle = Mirror(filter), TokenBucket(self._clock, BURST, MESSAGES_PER_SECOND)
+        await self._budget.checkpoint()
         with self._list_hub.watching() as watcher:
-            for change in self._list_so_far(mirror, after):
-                yield change
+            async with aclosing(self._list_so_far(mirror, after)) as so_far:
+                async for change in so_far:
+                    yield change
             counts = mirror.counts
-            while (dirty := await watcher.next()) is not None:
+            while dirty := await self._next_dirty(watcher):
                 kind = mirror.take(dirty.execution, present=dirty.present)
                 if kind is None and not (watcher.idle and mirror.counts != counts):
                     continue
@@ -92,6 +104,15 @@ class Feed:
                 if not watcher.closed:
                     await throttle.refilled()
         raise Stopping
+
+    async def _next_dirty(self, watcher: ListWatcher) -> Dirty | None:
+        """None once the feed is closed and all is read."""
+        while True:
+            await watcher.ready()
+            if watcher.unread > FEW:
+                await self._budget.checkpoint()
+            if (dirty := watcher.next()) or watcher.closed:
+                return dirty
 
     def _so_far(self, now: Execution, after: Cursor | None) -> list[Change]:
         at = self._clock.now()
@@ -105,20 +126,31 @@ class Feed:
             return [Change(ChangeKind.RESET, now, at, missed=missed if missed > 0 else None)]
         return changes
 
-    def _list_so_far(self, mirror: Mirror, after: Cursor | None) -> list[ExecutionsChange]:
-        matching = [one for one in self._store.oldest_first() if mirror.take(one, present=True)]
-        counts = mirror.counts
-        caught_up = ExecutionsChange(ListChange.CAUGHT_UP, None, counts, self._store.version)
+    async def _list_so_far(
+        self, mirror: Mirror, after: Cursor | None
+    ) -> AsyncGenerator[ExecutionsChange, None]:
+        """In pieces, so that a long list holds up nobody; the list as it was when this began."""
+        version, now = self._store.version, list(self._store.oldest_first())
         since = None
         if after is not None and after.epoch == self._epoch:
             since = self._store.list_since(after.sequence)
+        matching = []
+        for start in range(0, len(now), PIECE):
+            matching += [
+                one for one in now[start : start + PIECE] if mirror.take(one, present=True)
+            ]
+            await self._budget.checkpoint()
+        counts = mirror.counts
         if after is not None and since is not None:
-            return [*_news(mirror, since, after.sequence), caught_up]
-        # A reader that breaks off before CAUGHT_UP has seen a part, and has to begin anew.
-        entered = [ExecutionsChange(ListChange.ENTERED, one, counts, 0) for one in matching]
-        if after is not None:
-            entered.insert(0, ExecutionsChange(ListChange.RESET, None, counts, 0))
-        return [*entered, caught_up]
+            for change in _news(mirror, since, after.sequence):
+                yield change
+        else:
+            # A reader that breaks off before CAUGHT_UP has seen a part, and has to begin anew.
+            if after is not None:
+                yield ExecutionsChange(ListChange.RESET, None, counts, 0)
+            for one in matching:
+                yield ExecutionsChange(ListChange.ENTERED, one, counts, 0)
+        yield ExecutionsChange(ListChange.CAUGHT_UP, None, counts, version)
 
 
 def _news(mirror: Mirror, changed: list[Entry], version: int) -> Iterator[ExecutionsChange]:

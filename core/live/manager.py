@@ -15,6 +15,7 @@ from ..execution.events import ChangeKind, Event
 from ..execution.filter import EVERYTHING, ExecutionFilter
 from ..execution.model import Execution, Status
 from ..execution.transition import applied
+from ..fairness import LoopBudget
 from ..pipelines.pipeline import Pipeline
 from .engine import Engine
 from .feed import Feed
@@ -70,7 +71,8 @@ class ExecutionManager:
         self._store = Store(ring_size)
         self._memory = memory
         self._files = files
-        self._feed = Feed(self._store, clock, self.epoch, watcher_limit)
+        self.loop_budget = LoopBudget()
+        self._feed = Feed(self._store, clock, self.epoch, watcher_limit, self.loop_budget)
         self._keys = IdempotencyKeys(self._store, past)
         self._leaving: deque[tuple[float, str]] = deque()
         """Ended executions and when they are to leave (monotonic seconds), in that order."""

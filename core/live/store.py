@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..execution.change import Change
 from ..execution.events import ChangeKind
@@ -105,11 +105,11 @@ class Store:
         return [change for change in entry.ring if change.execution.sequence > sequence]
 
     def list_since(self, version: int) -> list[Entry] | None:
-        """What has come or changed after `version`, oldest change first.
+        """What has come or changed after `version`, as it is now, oldest change first.
 
         None if something has left the list since, or no list had that version.
         """
         if not self._departed <= version <= self.version:
             return None
-        changed = (entry for entry in self._entries.values() if entry.changed > version)
+        changed = (replace(one) for one in self._entries.values() if one.changed > version)
         return sorted(changed, key=lambda entry: entry.changed)

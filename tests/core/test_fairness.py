@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import pytest
 from event_loops import EVENT_LOOPS
-from runcast.core.fairness import ROUND_SECONDS, LoopBudget
+from runcast.core.fairness import ROUND_SECONDS, STRETCH_SECONDS, LoopBudget, Stretches
 
 Result = TypeVar("Result")
 
@@ -212,3 +212,23 @@ async def test_a_task_stays_itself(budget: LoopBudget, watch: Stopwatch) -> None
         return asyncio.current_task() is task and number.get() == own
 
     assert all(await asyncio.gather(*in_line(budget, watch, *map(one, range(TASKS)))))
+
+
+async def test_who_acts_on_many_things_lets_others_run() -> None:
+    """After each stretch, and not between all of them."""
+    stopwatch, turns = Stopwatch(), list[int]()
+
+    async def others() -> None:
+        while True:
+            turns.append(len(done))
+            await asyncio.sleep(0)
+
+    done: list[int] = []
+    watching = asyncio.create_task(others())
+    stretches = Stretches(stopwatch)
+    for number in range(9):
+        await stretches.pause()
+        done.append(number)
+        stopwatch.now += STRETCH_SECONDS * 0.4
+    watching.cancel()
+    assert turns == [3, 6]
