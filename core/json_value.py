@@ -19,7 +19,7 @@ from .json_text import (
     encode,
 )
 
-__all__ = ["CLIENT_DIGITS", "JSON", "NotJSON", "as_text", "dumps", "loads"]
+__all__ = ["CLIENT_DIGITS", "JSON", "EncodedJSON", "NotJSON", "as_text", "dumps", "loads"]
 
 CLIENT_DIGITS = 400
 """In a number of a client: nobody counts that far, and it is read while others wait."""
@@ -28,6 +28,18 @@ LONG = b"0" * 19
 """An integer of so many digits may not fit into 64 bits: orjson silently makes a float of it."""
 CONSTANT = re.compile("NaN|Infinity")
 SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
+class EncodedJSON:
+    """A value as its text in UTF-8: `dumps` writes it as it is, wherever it stands.
+
+    For what is large and has been read, checked or made elsewhere.
+    """
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: bytes) -> None:
+        self.text = text
 
 
 def loads(text: str | bytes, max_digits: int = MAX_DIGITS) -> JSON:
@@ -58,14 +70,38 @@ def dumps(value: JSON, indent: Literal[2] | None = None) -> bytes:
         NotJSON: JSON cannot represent it. (NaN, which `loads` lets through nowhere, becomes null.)
     """
     try:
-        return orjson.dumps(value, option=orjson.OPT_INDENT_2 if indent else None)
+        return orjson.dumps(value, _fragment, orjson.OPT_INDENT_2 if indent else None)
     except orjson.JSONEncodeError:
-        return encode(value, indent).encode("utf-8", "backslashreplace")
+        return encode(_without_encoded(value), indent).encode("utf-8", "backslashreplace")
 
 
 def as_text(value: JSON) -> str:
     """Text as it is, everything else as JSON with an indent of 2."""
     return value if isinstance(value, str) else dumps(value, indent=2).decode()
+
+
+def _fragment(value: object) -> orjson.Fragment:
+    if isinstance(value, EncodedJSON):
+        return orjson.Fragment(value.text)
+    raise TypeError
+
+
+def _without_encoded(value: JSON) -> JSON:
+    try:
+        return _decoded(value)
+    except RecursionError:
+        return value  # It is refused, as everything that is nested so deep.
+
+
+def _decoded(value: JSON) -> JSON:
+    match value:
+        case EncodedJSON():
+            return loads(value.text)
+        case dict():
+            return {key: _decoded(each) for key, each in value.items()}
+        case list() | tuple():
+            return [_decoded(each) for each in value]
+    return value
 
 
 def _is_long(encoded: bytes) -> bool:

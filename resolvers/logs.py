@@ -1,15 +1,18 @@
 """What stages say and make: logs, outputs and values, wherever they are."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 from ..core.errors import InvalidInput, NotFound
 from ..core.execution.log import LogPiece, LogSlice, LogStream
 from ..core.execution.model import Execution, StageRun
 from ..core.execution.stored import StoredValue
-from ..core.json_value import JSON, dumps
+from ..core.json_value import JSON, EncodedJSON, dumps
 from ..core.results.result import OUTPUT_UNITS, value_text
 from .context import Context
+
+Spelled = TypeVar("Spelled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +65,15 @@ def checked_attempt(stage: StageRun, attempt: int | None) -> int:
     return attempt
 
 
-async def shown(ctx: Context, execution: Execution) -> Execution:
-    """An execution with the beginning of what its stages have said and made, as REST shows it."""
-    return await ctx.files.shown(execution, OUTPUT_UNITS + 1)
+async def spelled(
+    ctx: Context, execution: Execution, spell: Callable[[Execution], Spelled]
+) -> Spelled:
+    """What REST says of an execution: `spell` is given it with the beginning of what its stages
+    have said and made.
+
+    In a thread, unless there is little to read and to spell: nobody else waits for it.
+    """
+    return await ctx.files.spelled(execution, OUTPUT_UNITS + 1, spell)
 
 
 async def read_output(
@@ -162,7 +171,7 @@ def log_bytes(
 
 
 async def read_value(ctx: Context, value: JSON, *, most_bytes: int) -> JSON:
-    """A value as text or JSON.
+    """A value as text or JSON; what is in a file, as `EncodedJSON`.
 
     Raises:
         InvalidInput: it has more than `most_bytes`.
@@ -175,7 +184,8 @@ async def read_value(ctx: Context, value: JSON, *, most_bytes: int) -> JSON:
             f"the value has {value.size:,} bytes; GET /api/executions/:id/stages/:stage/value "
             "has all of it"
         )
-    return await ctx.files.content(value)
+    data = await ctx.files.content(value)
+    return EncodedJSON(data) if value.is_json else data.decode("utf-8", "replace")
 
 
 def value_size(value: JSON) -> int:

@@ -1,13 +1,16 @@
 """JSON answers of REST, those to errors among them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from ..core.errors import RuncastError
-from ..core.json_value import dumps
+from ..core.execution.model import Execution
+from ..core.json_value import EncodedJSON, dumps
+from ..resolvers.context import Context
+from ..resolvers.logs import spelled
 
 STATUS_OF_CODE = {
     "NOT_FOUND": 404,
@@ -25,6 +28,13 @@ def answer(
 ) -> Response:
     """A JSON answer."""
     return Response(dumps(content), status, headers, media_type="application/json")
+
+
+async def encoded(
+    ctx: Context, execution: Execution, shape: Callable[[Execution], object]
+) -> EncodedJSON:
+    """A shape of an execution, made where it holds up nobody; to be part of an answer."""
+    return await spelled(ctx, execution, lambda texts: EncodedJSON(dumps(shape(texts))))
 
 
 def error(message: str, status: int, headers: Mapping[str, str] | None = None) -> Response:

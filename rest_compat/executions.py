@@ -7,11 +7,12 @@ from starlette.responses import Response
 from ..core.errors import InvalidInput
 from ..core.execution.filter import EVERYTHING, ExecutionFilter
 from ..core.execution.model import Status
+from ..core.json_value import EncodedJSON
 from ..resolvers import executions as resolvers, history
 from ..resolvers.context import Context
-from ..resolvers.logs import shown
-from .answers import answer
+from .answers import answer, encoded
 from .body import json_object, text
+from .client import while_connected
 from .shapes import (
     STATUS_WORDS,
     detail,
@@ -47,26 +48,32 @@ async def list_running(ctx: Context, request: Request) -> Response:
 
 async def show_execution(ctx: Context, request: Request) -> Response:
     """Section 1.3: as it is live, or else as the history has it."""
+    return answer(await while_connected(request, _shown(ctx, request)))
+
+
+async def _shown(ctx: Context, request: Request) -> EncodedJSON:
     execution = await resolvers.get_execution(ctx, request.path_params["id"])
-    texts = await shown(ctx, execution)
     if resolvers.is_live(ctx, execution.id):
-        return answer(detail(texts, ctx.clock.now()))
-    return answer(historic_detail(texts))
+        now = ctx.clock.now()
+        return await encoded(ctx, execution, lambda texts: detail(texts, now))
+    return await encoded(ctx, execution, historic_detail)
 
 
 async def list_history(ctx: Context, request: Request) -> Response:
     """Section 1.5; `page` counts from 1. `status` may narrow it, as it does the list."""
+    return answer(await while_connected(request, _history(ctx, request)))
+
+
+async def _history(ctx: Context, request: Request) -> dict[str, object]:
     page, page_size = _number(request, "page", 1), _number(request, "pageSize", 20)
     found = await history.list_history(ctx, page, page_size, _asked_filter(request))
-    return answer(
-        {
-            "executions": [history_record(await shown(ctx, one)) for one in found.executions],
-            "total": found.total,
-            "page": found.page,
-            "pageSize": found.page_size,
-            "totalPages": -(-found.total // found.page_size),
-        }
-    )
+    return {
+        "executions": [await encoded(ctx, one, history_record) for one in found.executions],
+        "total": found.total,
+        "page": found.page,
+        "pageSize": found.page_size,
+        "totalPages": -(-found.total // found.page_size),
+    }
 
 
 async def cancel_execution(ctx: Context, request: Request) -> Response:

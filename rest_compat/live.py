@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from ..core.clock import Clock
+from .client import gone
 
 HEARTBEAT_SECONDS = 12.0
 
@@ -44,7 +45,7 @@ class LiveResponse(Response):
             }
         )
         with suppress(ClientDisconnect):
-            await _first_of(self._send_chunks(send), self._beat(send), _gone(receive))
+            await _first_of(self._send_chunks(send), self._beat(send), gone(receive))
             await send({"type": "http.response.body", "body": b""})
 
     async def _send_chunks(self, send: Send) -> None:
@@ -64,11 +65,6 @@ async def _write(send: Send, chunk: bytes) -> None:
     except RuntimeError:
         # uvloop's word for a connection that has gone, unnoticed where reading was paused
         raise ClientDisconnect from None
-
-
-async def _gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 async def _first_of(*works: Coroutine[Any, Any, None]) -> None:

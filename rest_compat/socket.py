@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, suppress
-from typing import TypeAlias
+from functools import partial
+from typing import NamedTuple, TypeAlias
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -12,10 +13,11 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketDiscon
 from ..core.errors import NotFound, Stopping
 from ..core.execution.change import Change
 from ..core.execution.events import ChangeKind
+from ..core.execution.model import Execution
 from ..core.json_value import CLIENT_DIGITS, dumps, loads
 from ..resolvers.context import Context
 from ..resolvers.executions import watch_execution
-from ..resolvers.logs import shown
+from ..resolvers.logs import spelled
 from .answers import error
 from .news import COMPLETED, News, news
 
@@ -132,23 +134,38 @@ class _Conversation:
                 async for change in changes:
                     if change.kind is ChangeKind.OUTPUT:
                         continue
-                    now = await shown(self._ctx, change.execution)
-                    for event in news(before, now):
-                        await self._pass_on(event)
+                    now = change.execution
+                    for message in await spelled(self._ctx, now, partial(_messages, before)):
+                        await self._pass_on(now.id, message)
                     before = now
 
-    async def _pass_on(self, event: News) -> None:
-        if event["type"] == COMPLETED:
+    async def _pass_on(self, execution_id: str, message: "_Message") -> None:
+        if message.is_last:
             with suppress(TimeoutError):
                 async with asyncio.timeout(DISK_SECONDS):
-                    await self._persisted(str(event["executionId"]))
-        await self._send(event)
+                    await self._persisted(execution_id)
+        await self._send_text(message.text)
 
     async def _complain(self, message: str) -> None:
         await self._send({"type": "error", "message": message})
 
     async def _send(self, message: News) -> None:
-        await self._socket.send_text(dumps(message).decode())
+        await self._send_text(dumps(message).decode())
+
+    async def _send_text(self, text: str) -> None:
+        await self._socket.send_text(text)
+
+
+class _Message(NamedTuple):
+    text: str
+    is_last: bool
+    """Whether it says that the execution has ended."""
+
+
+def _messages(before: Execution | None, after: Execution) -> list[_Message]:
+    return [
+        _Message(dumps(event).decode(), event["type"] == COMPLETED) for event in news(before, after)
+    ]
 
 
 async def upgrade_failed(request: Request) -> Response:

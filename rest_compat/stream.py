@@ -18,7 +18,7 @@ from ..core.execution.model import Execution
 from ..core.json_value import dumps
 from ..resolvers.context import Context
 from ..resolvers.executions import watch_execution
-from ..resolvers.logs import shown
+from .answers import encoded
 from .live import LiveResponse
 from .shapes import list_item, result, stage_progress
 
@@ -71,19 +71,19 @@ class _Events:
         data = _state(change.execution, change.at)
         if change.kind is ChangeKind.RESET and change.missed is not None:
             data["missedEvents"] = change.missed
-        if change.stage is not None:
-            stage = change.execution.stages[change.stage]
-            if change.piece is None:
-                now = await shown(self._ctx, change.execution)
-                data["stage"] = stage_progress(now.stages[change.stage])
-            else:
+        if (index := change.stage) is not None:
+            if change.piece is not None:
+                stage = change.execution.stages[index]
                 return self._event(*_of_piece(change, change.piece, stage.id, data))
+            data["stage"] = await encoded(
+                self._ctx, change.execution, lambda now: stage_progress(now.stages[index])
+            )
         return self._event(EVENT_WORDS[change.kind], data)
 
     async def _end(self) -> bytes:
-        ended = await shown(self._ctx, self._latest)
+        ended = self._latest
         data = _state(ended, ended.ended_at or ended.started_at)
-        return self._event("end", data | {"result": result(ended)})
+        return self._event("end", data | {"result": await encoded(self._ctx, ended, result)})
 
     def _event(self, word: str, data: dict[str, object]) -> bytes:
         cursor = self._ctx.manager.cursor(self._latest)

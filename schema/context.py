@@ -28,11 +28,15 @@ class RequestContext:
         Raises:
             GraphQLError: it would be too much.
         """
-        self._text += len(text)
+        self.count(len(text))
+        return text
+
+    def count(self, characters: int) -> None:
+        """As `add`, of what is no text yet."""
+        self._text += characters
         if self._text > self.limits.max_text:
             noun = "characters of inputs and outputs: ask for fewer executions, or pieces of output"
             raise limit_exceeded(self.limits, "max_text", noun, "The answer would have")
-        return text
 
 
 Info: TypeAlias = StrawberryInfo[RequestContext, None]

@@ -7,7 +7,7 @@ import strawberry
 from strawberry import ID
 
 from ..core.execution import model
-from ..core.json_value import as_text
+from ..core.json_value import EncodedJSON, dumps
 from ..core.live.request import MAX_INPUT_BYTES
 from ..resolvers.logs import read_value
 from .context import Info
@@ -105,8 +105,9 @@ class Execution(Node):
         most = info.context.limits.max_text
         with as_graphql_errors():
             output = await read_value(info.context.ctx, self.core.output, most_bytes=most)
-        info.context.add(as_text(output))
-        return JSON(output)
+        encoded = output if isinstance(output, EncodedJSON) else EncodedJSON(dumps(output))
+        info.context.count(len(encoded.text))
+        return JSON(encoded)
 
     @strawberry.field(description="What went wrong; null if nothing did.")
     def error(self, info: Info) -> ExecutionError | None:

@@ -38,6 +38,7 @@ from . import health, pages
 from .check import find_missing
 from .graphql.endpoint import GraphQLEndpoint
 from .guards import LOOPBACK_NAMES, BodyLimit, Doorkeeper, bears, cross_origin
+from .loop_watch import LoopWatch
 from .playground import Playground, PlaygroundRoute
 from .settings import Settings
 
@@ -95,8 +96,9 @@ def create_app(settings: Settings) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with wall_clock, files, history, writer, prompts, pool, manager, pipelines:
-            yield
+        with LoopWatch():
+            async with wall_clock, files, history, writer, prompts, pool, manager, pipelines:
+                yield
 
     watched: dict[str, health.Watched] = {
         "history": history,

@@ -37,7 +37,12 @@ WRITERS, READERS = 4, 4
 INPUT = "input"
 """What an execution's input is called where values are called by their stage."""
 MAX_INPUT_BYTES = 1 << 21
-SHOWN_JSON_BYTES = 4 << 20
+SHOWN_JSON_BYTES = 2 << 20
+"""To read it takes 40 ms at worst, in which no other thread runs, whichever reads it."""
+SMALL_CHARACTERS = 65_536
+SMALL_PARTS = 1000
+CHARACTERS_OF_A_PART = 100
+"""What takes less than a millisecond to spell need not wait for a thread."""
 FINISH_SECONDS = 1.0
 """How often it is tried to say in logs that their end could not be stored."""
 
@@ -160,26 +165,32 @@ class ExecutionFiles:
         while (chunk := await self._in_thread(next, chunks, None)) is not None:
             yield chunk
 
-    async def content(self, value: StoredValue) -> JSON:
-        """A value as text or JSON."""
-        return await self._in_thread(self._content, value)
+    async def content(self, value: StoredValue) -> bytes:
+        """The whole of a value: text in UTF-8, or that of JSON."""
+        return await self._in_thread(self._whole, value)
 
     async def beginning(self, value: StoredValue, characters: int) -> str:
         """The first characters of a value, as text."""
         return await self._in_thread(self._beginning, value, characters)
 
-    async def shown(self, execution: Execution, characters: int) -> Execution:
+    async def spelled(
+        self, execution: Execution, characters: int, spell: Callable[[Execution], Result]
+    ) -> Result:
+        """What `spell` makes of the execution `with_texts`; in a thread, unless all is small."""
+        if not any(map(_takes_long, _parts(execution))):
+            return spell(execution)
+
+        def work() -> Result:
+            return spell(self.with_texts(execution, characters))
+
+        return await self._in_thread(work)
+
+    def with_texts(self, execution: Execution, characters: int) -> Execution:
         """The same as it can be shown: with the beginning of what each stage has said and made.
 
         Each stage's log has so many characters of stdout as its `head`, and a value in a file is
-        its beginning as text; the input is whole.
+        its beginning as text; the input is whole. Waits for the disk.
         """
-        if not any(map(_is_elsewhere, _parts(execution))):
-            return execution
-        return await self._in_thread(self.with_texts, execution, characters)
-
-    def with_texts(self, execution: Execution, characters: int) -> Execution:
-        """As `shown`; waits for the disk."""
         stages = tuple(self._with_text(execution.id, one, characters) for one in execution.stages)
         output, input = execution.output, execution.input
         if isinstance(output, StoredValue):
@@ -269,8 +280,11 @@ class ExecutionFiles:
         self._new.mkdir(parents=True, exist_ok=True)
 
     def _content(self, value: StoredValue) -> JSON:
-        data = b"".join(self.values.read(value))
+        data = self._whole(value)
         return loads(data) if value.is_json else data.decode("utf-8", "replace")
+
+    def _whole(self, value: StoredValue) -> bytes:
+        return b"".join(self.values.read(value))
 
     def _shown(self, value: StoredValue, characters: int) -> JSON:
         """JSON with its texts whole, unless it is very large; of text the beginning."""
@@ -299,8 +313,25 @@ def _parts(execution: Execution) -> Iterator[object]:
         yield from (stage.log, stage.value)
 
 
-def _is_elsewhere(part: object) -> bool:
-    """Whether a value or a log is in a file."""
-    if isinstance(part, StageLog):
-        return part.output_length > len(part.head)
+def _takes_long(part: object) -> bool:
+    """Whether a value or a log is in a file, or large enough to hold up others."""
+    match part:
+        case StageLog():
+            return part.output_length > len(part.head)
+        case str():
+            return len(part) > SMALL_CHARACTERS
+        case dict() | list():
+            return _has_many_parts(part)
     return isinstance(part, StoredValue)
+
+
+def _has_many_parts(value: JSON) -> bool:
+    seen, waiting = 0, [value]
+    while waiting and seen <= SMALL_PARTS:
+        each = waiting.pop()
+        if isinstance(each, dict | list):
+            seen += len(each)
+            waiting += each.values() if isinstance(each, dict) else each
+        elif isinstance(each, str):
+            seen += len(each) // CHARACTERS_OF_A_PART
+    return seen > SMALL_PARTS

@@ -4,12 +4,13 @@ from collections.abc import AsyncGenerator, Callable
 from urllib.parse import unquote_to_bytes
 
 from graphql import OperationType
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from ...resolvers.context import Context
+from ...rest_compat.client import while_connected
 from ...rest_compat.live import LiveResponse
 from ...schema.document import Operation, RequestError
 from ...schema.executable import ExecutableSchema, Formatted, log_failure
@@ -67,7 +68,7 @@ class GraphQLEndpoint:
             raise HttpError(406, f"Nothing that Accept allows can be answered; send {JSON}")
         try:
             return await self._run(request, asked, accept)
-        except HttpError:
+        except (HttpError, ClientDisconnect):
             raise
         except RequestError as error:
             return self._one_result(streams.error_result(error), accept, 400)
@@ -79,7 +80,10 @@ class GraphQLEndpoint:
         _check_method(request, operation)
         if operation.kind is OperationType.SUBSCRIPTION:
             return await self._subscribe(operation, asked, accept)
-        result = await self._schema.execute(operation, asked.variables, self._ctx)
+        work = self._schema.execute(operation, asked.variables, self._ctx)
+        # A mutation is carried through, though nobody waits for its result.
+        is_query = operation.kind is OperationType.QUERY
+        result = await (while_connected(request, work) if is_query else work)
         return self._one_result(result.formatted, accept)
 
     async def _subscribe(

@@ -7,7 +7,14 @@ from typing import Any
 import pytest
 from hypothesis import example, given, strategies as st
 from runcast.core.json_text import MAX_DEPTH, MAX_DIGITS, decode, encode
-from runcast.core.json_value import CLIENT_DIGITS, NotJSON, as_text, dumps, loads
+from runcast.core.json_value import (
+    CLIENT_DIGITS,
+    EncodedJSON,
+    NotJSON,
+    as_text,
+    dumps,
+    loads,
+)
 
 # No half surrogate pairs.
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -210,3 +217,13 @@ def test_half_a_surrogate_pair_is_written_but_not_read() -> None:
 def test_a_value_as_text(value: object, text: str) -> None:
     """For templates, and for people: exact, with an indent of two."""
     assert as_text(value) == text
+
+
+@pytest.mark.parametrize(
+    "around", [{"a": 1}, {"long": 10**30}, {"half": "\ud83d"}], ids=["plain", "long", "surrogate"]
+)
+def test_what_is_encoded_stands_for_its_value(around: dict[str, Any]) -> None:
+    """To the byte where it can be; its value in what orjson cannot write."""
+    inner = {"list": [1.0, -0.0, 10**25], "text": "é"}
+    encoded = dumps({**around, "value": [EncodedJSON(dumps(inner))]})
+    assert encoded == dumps({**around, "value": [inner]})

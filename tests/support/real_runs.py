@@ -12,6 +12,7 @@ from runcast.core.execution.events import Event
 from runcast.core.execution.log import LogStream
 from runcast.core.execution.model import Execution, RunOptions
 from runcast.core.execution.stored import StoredValue
+from runcast.core.json_value import loads
 from runcast.core.live.launch import pending
 from runcast.core.pipelines.pipeline import Pipeline, PipelineFile
 from runcast.core.results.files import ExecutionFiles
@@ -72,7 +73,10 @@ class Runs:
     async def value(self, execution: Execution, stage: str) -> Any:
         """The value of a stage, wherever it is."""
         value = next(one for one in execution.stages if one.id == stage).value
-        return await self.files.content(value) if isinstance(value, StoredValue) else value
+        if not isinstance(value, StoredValue):
+            return value
+        content = await self.files.content(value)
+        return loads(content) if value.is_json else content.decode()
 
     async def log(self, execution: Execution, stage: str, attempt: int = 1) -> str:
         """What is stored of an attempt, over all streams."""
