@@ -24,7 +24,10 @@ import uvloop
 from runcast.core.pipelines.listing import Look, Stamp
 from runcast.core.pipelines.pipeline_file import PipelineFileError, load
 from runcast.server.app import create_app
-from runcast.server.connections import HttpConnection, WebSocketConnection
+from runcast.server.connections.open_connections import OpenConnections
+from runcast.server.connections.web_socket import WebSocketConnection
+from runcast.server.connections.wire import Shared
+from runcast.server.connections.wires import Wires
 from runcast.server.serve import Server
 from runcast.server.settings import Settings
 
@@ -114,7 +117,9 @@ def serve(line: Connection, way: str, folder: Path) -> None:
 async def _serve(line: Connection, way: str, folder: Path) -> None:
     watched = folder / ("pipelines" if way == "runcast" else "none")
     app = create_app(Settings(pipelines=watched, data=folder / "data"))
-    config = uvicorn.Config(app, http=HttpConnection, ws=WebSocketConnection, log_config=None)
+    shared = Shared(app.state.ctx.loop_budget, OpenConnections(100, 100))
+    connections = {"http": Wires(shared).made, "ws": WebSocketConnection}
+    config = uvicorn.Config(app, **connections, log_config=None)
     listener = socket.create_server(("127.0.0.1", 0))
     server = Server(config, app.state.ctx, lambda: None)
     # Not serve(): it would take the signals.

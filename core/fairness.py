@@ -5,6 +5,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextvars import Context, copy_context
+from dataclasses import dataclass
 from typing import Any, Self
 
 ROUND_SECONDS = 0.01
@@ -45,11 +46,23 @@ class LoopBudget:
     def __init__(self, now: Callable[[], float] = time.perf_counter) -> None:
         self._now = now
         self._round_ends: float | None = None
-        self._waiting: deque[_Waiter] = deque()
+        self._waiting: deque[_Waiter | _Call] = deque()
+
+    @property
+    def is_free(self) -> bool:
+        """Whether there is time for a piece: nobody waits, and the round's is not used up."""
+        return not (self._waiting or self._is_used_up())
+
+    def call(self, piece: Callable[[], None]) -> None:
+        """Lets a piece that is not a task's wait in line: it is called when there is time for it.
+
+        To be used once `is_free` has said no.
+        """
+        self._waiting.append(_Call(piece))
 
     async def checkpoint(self) -> None:
         """Returns when there is time for a piece: at once, unless others wait or it is used up."""
-        if self._waiting or self._is_used_up():
+        if not self.is_free:
             waiter = _Waiter(loop=asyncio.get_running_loop())
             self._waiting.append(waiter)
             await waiter
@@ -65,6 +78,11 @@ class LoopBudget:
         self._round_ends = None
         while self._waiting and not self._is_used_up():
             self._waiting.popleft().go_on()
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    go_on: Callable[[], None]
 
 
 class _Waiter(asyncio.Future[None]):

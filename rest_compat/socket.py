@@ -18,6 +18,7 @@ from ..core.json_value import CLIENT_DIGITS, dumps, loads
 from ..resolvers.context import Context
 from ..resolvers.executions import watch_execution
 from ..resolvers.logs import spelled
+from .admission import admit
 from .answers import error
 from .news import COMPLETED, News, news
 
@@ -25,6 +26,8 @@ MOST_SUBSCRIPTIONS = 100
 MOST_ID_CHARACTERS = 200
 MOST_CHARACTERS = 1 << 16
 """In a message."""
+MOST_BYTES = 4 * MOST_CHARACTERS
+"""In a message, as UTF-8: what is longer is not even read, and ends the socket (1009)."""
 DISK_SECONDS = 5.0
 """How long `execution:completed` waits for the disk at most."""
 
@@ -51,6 +54,7 @@ class OldSocket:
                 error("A token is needed: as Authorization: Bearer …, or as ?token=…", 401)
             )
             return
+        admit(socket.scope, MOST_BYTES)
         await socket.accept()
         async with asyncio.TaskGroup() as tasks:
             conversation = _Conversation(self._ctx, socket, self._persisted, tasks)

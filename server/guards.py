@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
+from ..rest_compat.admission import admit
 from ..rest_compat.answers import error
 from .graphql.answers import HttpError, error_answer
 from .graphql.negotiation import accepted
@@ -111,7 +112,10 @@ class Doorkeeper:
         return None
 
     def _is_open(self, scope: Scope, headers: Headers) -> bool:
-        return bears(headers.get("authorization"), self._token) or is_public(scope, self._routes)
+        if bears(headers.get("authorization"), self._token):
+            admit(scope)
+            return True
+        return is_public(scope, self._routes)
 
     def _may_act(self, origin: str, host: str) -> bool:
         own = (f"http://{host}".lower(), f"https://{host}".lower())

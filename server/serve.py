@@ -16,7 +16,11 @@ from .. import __version__
 from ..core.errors import InvalidInput
 from ..resolvers.context import Context
 from .app import create_app
-from .connections import HttpConnection, WebSocketConnection
+from .connections.descriptors import share_for_connections
+from .connections.open_connections import OpenConnections
+from .connections.web_socket import WebSocketConnection
+from .connections.wire import Shared
+from .connections.wires import Wires
 from .data import DataInUse, locked
 from .message_size import MARGIN, MAX_BYTES
 from .settings import Settings
@@ -25,6 +29,9 @@ SHUTDOWN_GRACE_SECONDS = 3.0
 LOOK_SECONDS = 0.1
 GRACEFUL_SECONDS = 2
 LAST_WORDS_SECONDS = 1.0
+PING_SECONDS = 12.0
+PONG_SECONDS = 12.0
+"""Who does not answer a socket's ping is gone within 30 s."""
 DATA_WAIT_SECONDS = 10.0
 """As long as a server that is stopping may take."""
 
@@ -93,9 +100,12 @@ def run(settings: Settings) -> None:
 
 def _serve(settings: Settings, listener: socket.socket) -> None:
     app = create_app(settings)
+    ctx: Context = app.state.ctx
+    share = share_for_connections(settings.max_connections, settings.max_concurrent)
+    connections = OpenConnections(share.connections, settings.max_strangers)
     config = uvicorn.Config(
         app,
-        http=HttpConnection,
+        http=Wires(Shared(ctx.loop_budget, connections)).made,  # type: ignore[arg-type]  # it is called only
         ws=WebSocketConnection,
         log_config=None,
         access_log=False,
@@ -104,8 +114,10 @@ def _serve(settings: Settings, listener: socket.socket) -> None:
         ws_per_message_deflate=False,
         # A little more than is allowed, so that who sends it is told why.
         ws_max_size=MAX_BYTES + MARGIN,
+        ws_ping_interval=PING_SECONDS,
+        ws_ping_timeout=PONG_SECONDS,
+        backlog=share.backlog,
     )
-    ctx: Context = app.state.ctx
     greet = partial(_greet, ctx, listener, settings)
     Server(config, ctx, greet).run(sockets=[listener])
 
@@ -117,7 +129,7 @@ def _listen(settings: Settings) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((settings.host, settings.port))
-        listener.listen(2048)
+        listener.listen()
     except OSError as error:
         listener.close()
         where = f"{settings.host}:{settings.port}"

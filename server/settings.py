@@ -73,6 +73,16 @@ class Settings(Limits, BaseSettings):
         description="how many bytes of the log of one attempt are stored: of more, its beginning "
         "and its end",
     )
+    max_connections: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        4000,
+        description="how many connections there may be; fewer if the system grants too few "
+        "descriptors (ulimit -n)",
+    )
+    max_strangers: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        1000,
+        description="how many of them may be of clients that have not yet shown the token or, "
+        "where there is none, sent a request; beyond that the oldest idle one is closed",
+    )
     token: SecretStr | None = Field(
         None, description="what clients must send as `Authorization: Bearer …`"
     )

@@ -13,11 +13,14 @@ from pathlib import Path
 
 import pytest
 import runcast
+import uvicorn
 from graphql import parse
 from packaging.requirements import Requirement
 from runcast.schema.build import build_schema
 from runcast.schema.executor import Executor
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from uvicorn.server import ServerState
 
 ROOT = Path(runcast.__file__).parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -51,6 +54,31 @@ def what_becomes_a_socket() -> bool:
     return "handle_websocket_upgrade" in vars(HttpToolsProtocol)
 
 
+def next_request() -> bool:
+    """uvicorn calls it when an answer is complete: what came behind the request is looked at."""
+    return "on_response_complete" in vars(HttpToolsProtocol)
+
+
+def beginning_of_a_socket() -> bool:
+    """uvicorn makes the scope in it, from the request that its parser has found."""
+    return "handle_connect" in vars(WebSocketsSansIOProtocol)
+
+
+def failure_of_a_socket() -> bool:
+    """It ends a connection that has failed, with the close code that has been set."""
+    return "handle_parser_exception" in vars(WebSocketsSansIOProtocol)
+
+
+def state_of_a_socket() -> bool:
+    """What uvicorn has read of it, and how large a message may be."""
+    with closing(asyncio.SelectorEventLoop()) as loop:
+        config = uvicorn.Config(context_of_a_step, log_config=None, ws_max_size=7)
+        socket = WebSocketsSansIOProtocol(config, ServerState(), {}, loop)
+    fresh = (socket.handshake_initiated, socket.handshake_complete, socket.close_sent)
+    unread = (socket.frames, socket.read_paused, socket.conn.max_message_size)
+    return (fresh, unread) == ((False, False, False), ([], False, 7))
+
+
 def context_of_a_step() -> bool:
     """asyncio has it in the handle of each step; the worker finds there whose step it is."""
     with closing(asyncio.SelectorEventLoop()) as loop:
@@ -75,6 +103,10 @@ NAMES: dict[str, tuple[str, Callable[[], bool]]] = {
     "_relevant_sub_fields": ("graphql-core", fields_of_a_subscription),
     "send_400_response": ("uvicorn", what_is_no_http),
     "handle_websocket_upgrade": ("uvicorn", what_becomes_a_socket),
+    "on_response_complete": ("uvicorn", next_request),
+    "handle_connect": ("uvicorn", beginning_of_a_socket),
+    "handle_parser_exception": ("uvicorn", failure_of_a_socket),
+    "read_paused": ("uvicorn", state_of_a_socket),
     "_context": (PYTHON, context_of_a_step),
     "_run": (PYTHON, frame_of_a_step),
     "_ready": (PYTHON, steps_to_come),

@@ -11,6 +11,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketDiscon
 from ...core.json_value import dumps
 from ...core.rate_limit import TokenBucket
 from ...resolvers.context import Context
+from ...rest_compat.admission import admit
 from ...schema.document import RequestError
 from ...schema.executable import (
     ExecutableSchema,
@@ -20,7 +21,7 @@ from ...schema.executable import (
     internal_error,
 )
 from ...schema.measure import LIMIT_EXCEEDED
-from ..message_size import LIMIT, MessageSize
+from ..message_size import LIMIT, MARGIN, MAX_BYTES, MessageSize
 from .message import Complete, ConnectionInit, Message, Ping, Subscribe, read_message
 from .request import BadRequest, GraphQLRequest
 
@@ -133,6 +134,7 @@ class Socket:
         if not self._admits(said):
             raise Closed(4403, "Forbidden")
         self._acknowledged = True
+        admit(self._socket.scope, MAX_BYTES + MARGIN)
         await self._send({"type": "connection_ack"})
 
     async def _subscribe(self, id: str, request: GraphQLRequest) -> None:

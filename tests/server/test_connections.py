@@ -2,25 +2,21 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 from unittest.mock import create_autospec
 
 import pytest
 import uvicorn
+from bare_server import connected, hasty, length_of_body
 from patience import until
-from runcast.server.connections import (
+from runcast.server.connections.http import (
     MOST_ADDRESS_BYTES,
     MOST_FIELDS,
     MOST_HEAD_BYTES,
     HttpConnection,
-    Part,
 )
+from runcast.server.connections.wire import Wire
 from server_process import ServerProcess
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse
-from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
 HOST = b"Host: localhost\r\n"
@@ -42,38 +38,6 @@ REFUSED = {
 Answer = tuple[int, dict[str, str], Any]
 
 
-async def length_of_body(scope: Scope, receive: Receive, send: Send) -> None:
-    body = await Request(scope, receive).body()
-    await PlainTextResponse(f"{len(body)} bytes")(scope, receive, send)
-
-
-@asynccontextmanager
-async def connected(port: int) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    async with asyncio.timeout(20):
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        try:
-            yield reader, writer
-        finally:
-            writer.close()
-
-
-@asynccontextmanager
-async def hasty(deadline: float) -> AsyncIterator[int]:
-    """The port of a server with deadlines that a test can wait for."""
-
-    class Hasty(HttpConnection):
-        seconds = dict.fromkeys(Part, deadline)
-
-    config = uvicorn.Config(length_of_body, log_config=None)
-    state = ServerState()
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Hasty(config, state, {}), "127.0.0.1", 0)
-    async with server:
-        yield server.sockets[0].getsockname()[1]
-        for connection in list(state.connections):
-            connection.transport.abort()
-
-
 async def answer(reader: asyncio.StreamReader) -> Answer:
     """Status, headers and the JSON of a response that ends the connection."""
     head, _, body = (await reader.read()).partition(b"\r\n\r\n")
@@ -88,7 +52,7 @@ async def answer(reader: asyncio.StreamReader) -> Answer:
 async def test_no_request(server: ServerProcess, name: str) -> None:
     """It is refused in JSON, and the connection is closed."""
     request, status = REFUSED[name]
-    async with connected(server.client.base_url.port or 0) as (reader, writer):
+    async with connected(server.port) as (reader, writer):
         writer.write(request)
         answered, headers, body = await answer(reader)
     assert answered == status
@@ -116,7 +80,7 @@ async def test_the_largest_head_that_is_taken(server: ServerProcess, name: str) 
     template, parts, most = LARGEST[name]
     statuses = []
     for size in (most, most + 1):
-        async with connected(server.client.base_url.port or 0) as (reader, writer):
+        async with connected(server.port) as (reader, writer):
             writer.write(template % parts(size))
             statuses.append((await reader.readline()).split()[1])
     assert statuses == [b"404", b"414" if name == "address" else b"431"]
@@ -125,7 +89,7 @@ async def test_the_largest_head_that_is_taken(server: ServerProcess, name: str) 
 @pytest.mark.parametrize("hosts", [b"", HOST * 2, HOST + b"Host: example.org\r\n"])
 async def test_a_request_has_one_host(server: ServerProcess, hosts: bytes) -> None:
     """None, or one of two that somebody else may choose from, is a 400."""
-    async with connected(server.client.base_url.port or 0) as (reader, writer):
+    async with connected(server.port) as (reader, writer):
         writer.write(b"GET /api/executions HTTP/1.1\r\n" + hosts + b"Connection: close\r\n\r\n")
         answered = await reader.read()
     assert answered.startswith(b"HTTP/1.1 400")
@@ -134,7 +98,7 @@ async def test_a_request_has_one_host(server: ServerProcess, hosts: bytes) -> No
 
 async def test_a_head_that_does_not_end() -> None:
     """It is refused long before it is whole, however small its pieces are."""
-    transport = create_autospec(asyncio.Transport)
+    transport = create_autospec(Wire)
     transport.get_extra_info.return_value = None
     connection = HttpConnection(uvicorn.Config(length_of_body, log_config=None), ServerState(), {})
     connection.connection_made(transport)
@@ -152,7 +116,7 @@ async def test_each_door_refuses_in_its_own_words(server: ServerProcess) -> None
     """GraphQL has a list of errors with codes, REST one text."""
     bodies = []
     for path in (b"/graphql", b"/api/executions"):
-        async with connected(server.client.base_url.port or 0) as (reader, writer):
+        async with connected(server.port) as (reader, writer):
             writer.write(b"GET " + path + b" HTTP/1.1\r\n" + b"X: y\r\n" * 101 + b"\r\n")
             bodies.append((await answer(reader))[2])
     [error] = bodies[0]["errors"]
@@ -192,7 +156,7 @@ async def test_a_protocol_that_we_do_not_speak(server: ServerProcess, name: byte
     body = b'{"query": "{ server { engine } }"}'
     wish = b"Connection: Upgrade, HTTP2-Settings\r\n" + name + b": h2c\r\nHTTP2-Settings: AAE\r\n"
     length = b"Content-Length: %d\r\n\r\n" % len(body)
-    async with connected(server.client.base_url.port or 0) as (reader, writer):
+    async with connected(server.port) as (reader, writer):
         for _ in range(2):
             writer.write(POST + wish + length + body)
             assert (await reader.readline()).startswith(b"HTTP/1.1 200")
@@ -216,7 +180,7 @@ async def test_a_client_that_sends_half_leaves_no_traceback(server: ServerProces
     """It is gone before its body has come: nobody is to blame, nothing is logged."""
     before = len(server.complained)
     for path in (b"/graphql", b"/api/pipelines/echo/run"):
-        async with connected(server.client.base_url.port or 0) as (_, writer):
+        async with connected(server.port) as (_, writer):
             writer.write(POST.replace(b"/graphql", path) + b"Content-Length: 50\r\n\r\n{")
             await writer.drain()
             port = writer.get_extra_info("sockname")[1]

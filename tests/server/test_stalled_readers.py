@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 from doors import GraphQLDoor
 from patience import until
-from runcast.server.connections import ReaderDeadline
+from runcast.server.connections.reader_deadline import ReaderDeadline
 from server_process import ServerProcess, serving
 from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
@@ -31,7 +31,7 @@ def deadline(request: pytest.FixtureRequest) -> float:
 @pytest.fixture(scope="module")
 def impatient(deadline: float, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """A server with that deadline, and as many looks at a client within it as there always are."""
-    readers = "runcast.server.connections:ReaderDeadline"
+    readers = "runcast.server.connections.reader_deadline:ReaderDeadline"
     looks = deadline * ReaderDeadline.look_seconds / ReaderDeadline.stalled_seconds
     hurry = {f"{readers}.stalled_seconds": deadline, f"{readers}.look_seconds": looks}
     with serving(tmp_path_factory.mktemp("impatient"), hurry=hurry) as server:

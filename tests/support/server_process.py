@@ -92,6 +92,11 @@ class ServerProcess:
         self.client.get("/healthz").raise_for_status()
         eventually(lambda: "still being read" not in self.client.get("/readyz").text)
 
+    @property
+    def port(self) -> int:
+        """The one that it listens on."""
+        return int(self.client.base_url.port or 0)
+
     def holds(self, port: int) -> bool:
         """Whether it still has its end of the connection to this port of a client."""
         return any(one.raddr and one.raddr.port == port for one in self.process.net_connections())

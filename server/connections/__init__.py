@@ -1,0 +1,1 @@
+"""Connections: all that arrives is counted, whatever part of a protocol it is."""
