@@ -42,10 +42,15 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., ServerProcess]]:
     with ExitStack() as stack:
 
         def start(
-            *flags: str, hurry: Mapping[str, float] | None = None, **environ: str
+            *flags: str,
+            hurry: Mapping[str, float] | None = None,
+            files: int | None = None,
+            **environ: str,
         ) -> ServerProcess:
             folder = tmp_path / f"server-{len(list(tmp_path.iterdir()))}"
-            server = stack.enter_context(serving(folder, *flags, hurry=hurry, **environ))
+            server = stack.enter_context(
+                serving(folder, *flags, hurry=hurry, files=files, **environ)
+            )
             stack.callback(server.end, soon=True)
             return server
 

@@ -186,6 +186,34 @@ async def test_one_whose_time_is_over_leaves_the_line(budget: LoopBudget, watch:
     await asyncio.wait_for(budget.checkpoint(), 30)
 
 
+async def test_what_is_no_task_waits_among_them(budget: LoopBudget, watch: Stopwatch) -> None:
+    """It is called in its turn, once; one that fails keeps nobody."""
+    order: list[str] = []
+    failed: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(
+        lambda _, context: failed.append(context["exception"])
+    )
+
+    async def one(name: str) -> None:
+        await budget.checkpoint()
+        order.append(name)
+
+    def wrong() -> None:
+        raise ValueError
+
+    async def call() -> None:
+        assert not budget.is_free
+        budget.call(lambda: order.append("b"))
+        budget.call(wrong)
+        budget.call(lambda: order.append("c"))
+
+    await asyncio.gather(*in_line(budget, watch, one("a"), call(), one("d")))
+    assert "".join(order) == "abcd"
+    assert [type(error) for error in failed] == [ValueError]
+    await asyncio.wait_for(budget.checkpoint(), 30)
+    assert budget.is_free
+
+
 async def test_one_that_fails_keeps_nobody(budget: LoopBudget, watch: Stopwatch) -> None:
     """What is raised after a checkpoint is the matter of its task alone."""
 

@@ -36,6 +36,11 @@ def command(hurry: Mapping[str, float] | None) -> list[str]:
     return [sys.executable, str(HURRIED), json.dumps(hurry)] if hurry else [COMMAND]
 
 
+def limited(files: int | None) -> list[str]:
+    """What stands before a command that may have so many open files, and not raise that limit."""
+    return [] if files is None else ["sh", "-c", f'ulimit -n {files} && exec "$@"', "sh"]
+
+
 def runcast(
     *arguments: str,
     hurry: Mapping[str, float] | None = None,
@@ -62,10 +67,11 @@ class ServerProcess:
         flags: Sequence[str],
         environ: Mapping[str, str],
         hurry: Mapping[str, float] | None = None,
+        files: int | None = None,
     ) -> None:
         self._stdout, self._stderr = folder / "stdout", folder / "stderr"
         self.data = folder / "data"
-        arguments = [*command(hurry), "serve", "--data", str(self.data), *flags]
+        arguments = [*limited(files), *command(hurry), "serve", "--data", str(self.data), *flags]
         with self._stdout.open("w") as stdout, self._stderr.open("w") as stderr:
             self.process = psutil.Popen(
                 arguments, stdout=stdout, stderr=stderr, env=clean_environ(**environ)
@@ -149,14 +155,21 @@ class ServerProcess:
 
 @contextmanager
 def serving(
-    folder: Path, *flags: str, hurry: Mapping[str, float] | None = None, **environ: str
+    folder: Path,
+    *flags: str,
+    hurry: Mapping[str, float] | None = None,
+    files: int | None = None,
+    **environ: str,
 ) -> Iterator[ServerProcess]:
-    """A server with the test pipelines that is ready, ended when the block is left."""
+    """A server with the test pipelines that is ready, ended when the block is left.
+
+    `files` is how many it may have open.
+    """
     places = [] if "--port" in flags or "RUNCAST_PORT" in environ else ["--port", "0"]
     if "--pipelines" not in flags:
         places += ["--pipelines", str(PIPELINES)]
     folder.mkdir(parents=True, exist_ok=True)
-    server = ServerProcess(folder, [*places, *flags], environ, hurry)
+    server = ServerProcess(folder, [*places, *flags], environ, hurry, files)
     try:
         server.wait_until_ready()
         yield server
