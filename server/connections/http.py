@@ -220,6 +220,8 @@ def _without_upgrade(data: bytes) -> bytes:
     A server may pass it over (RFC 9110, section 7.8), which the parser does not: it would stop
     before the body. Java's HTTP client sends it with every first request.
     """
+    if UPGRADE.search(data) is None:
+        return data
     head, end, body = data.partition(b"\r\n\r\n")
     return UPGRADE.sub(b"\r\nx-upgrade:", head + end[:2]) + end[2:] + body
 

@@ -74,17 +74,20 @@ class ReaderDeadline:
             sender.abort()
 
 
-def untaken_by_the_system(descriptor: int) -> int:
-    """How many bytes the system has that the other side has not acknowledged; 0 if unknown.
-
-    It takes up to 4 MB of what is written before anybody here notices.
-    """
-    if sys.platform != "linux":
-        return 0
+if sys.platform == "linux":
     import fcntl
     import termios
 
-    try:
-        return int.from_bytes(fcntl.ioctl(descriptor, termios.TIOCOUTQ, bytes(4)), sys.byteorder)
-    except OSError:
+    def untaken_by_the_system(descriptor: int) -> int:
+        """How many bytes the system has that the other side has not acknowledged.
+
+        It takes up to 4 MB of what is written before anybody here notices.
+        """
+        size = fcntl.ioctl(descriptor, termios.TIOCOUTQ, bytes(4))
+        return int.from_bytes(size, sys.byteorder)
+
+else:
+
+    def untaken_by_the_system(descriptor: int) -> int:
+        """0, as it is not known."""
         return 0

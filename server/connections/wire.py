@@ -69,6 +69,7 @@ class Wire(asyncio.BufferedProtocol, asyncio.Transport):
         self._deadline = shared.deadline
         self._buffer = shared.buffer
         self._written = 0
+        self._is_lost = False
         self._entered = False
         self._waiting = b""
         self._at = 0
@@ -153,6 +154,7 @@ class Wire(asyncio.BufferedProtocol, asyncio.Transport):
             transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._is_lost = True
         self._others.leave(self)
         self._deadline.forget(self)
         self._waiting, self._at = b"", 0
@@ -196,6 +198,8 @@ class Wire(asyncio.BufferedProtocol, asyncio.Transport):
         self._reader = protocol  # type: ignore[assignment]
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
+        if self._is_lost:
+            return
         self._written += len(data)
         self._deadline.watch(self)
         self._transport.write(data)

@@ -16,10 +16,13 @@ from websockets.typing import Subprotocol
 
 PROTOCOL = Subprotocol("graphql-transport-ws")
 CHARACTERS = 600_000
+FEW_CHARACTERS = 100_000
 TIMES = 20
 DEADLINES = [1.5, pytest.param(ReaderDeadline.stalled_seconds, marks=pytest.mark.campaign)]
 """600 kB twenty times are more than the kernel takes on behalf of a client."""
 QUERY = "query ($id: ID!) { execution(id: $id) { %s } }"
+PROGRESS = "subscription ($id: ID!) { executionProgress(id: $id) { execution { input } } }"
+"""Of a few messages of 100 kB, which is more than a client's system takes, and less than ours."""
 
 
 @pytest.fixture(scope="module", params=DEADLINES)
@@ -58,7 +61,24 @@ async def opened(server: ServerProcess) -> socket.socket:
 async def over_http(server: ServerProcess, id: str, accept: str) -> AsyncIterator[socket.socket]:
     """Has asked for one large answer."""
     fields = " ".join(f"a{number}: input" for number in range(TIMES))
-    body = json.dumps({"query": QUERY % fields, "variables": {"id": id}})
+    async with asking(server, {"query": QUERY % fields, "variables": {"id": id}}, accept) as client:
+        yield client
+
+
+@asynccontextmanager
+async def over_events(server: ServerProcess, id: str) -> AsyncIterator[socket.socket]:
+    """Follows an execution."""
+    wanted = {"query": PROGRESS, "variables": {"id": id}}
+    async with asking(server, wanted, "text/event-stream") as client:
+        yield client
+
+
+@asynccontextmanager
+async def asking(
+    server: ServerProcess, wanted: object, accept: str
+) -> AsyncIterator[socket.socket]:
+    """Has asked by POST, and takes nothing of the answer."""
+    body = json.dumps(wanted)
     head = (
         "POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         f"Accept: {accept}\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
@@ -69,10 +89,12 @@ async def over_http(server: ServerProcess, id: str, accept: str) -> AsyncIterato
 
 
 @asynccontextmanager
-async def over_a_socket(server: ServerProcess, id: str) -> AsyncIterator[socket.socket]:
+async def over_a_socket(
+    server: ServerProcess, id: str, query: str = QUERY % "input", times: int = TIMES
+) -> AsyncIterator[socket.socket]:
     """Has asked for many answers, which the library leaves where they are."""
     client = await opened(server)
-    payload = {"query": QUERY % "input", "variables": {"id": id}}
+    payload = {"query": query, "variables": {"id": id}}
     reading = connect(
         server.ws_url,
         sock=client,
@@ -84,7 +106,7 @@ async def over_a_socket(server: ServerProcess, id: str) -> AsyncIterator[socket.
     async with reading as connection:
         await connection.send(json.dumps({"type": "connection_init"}))
         assert "connection_ack" in str(await connection.recv())
-        for number in range(TIMES):
+        for number in range(times):
             message = {"id": str(number), "type": "subscribe", "payload": payload}
             await connection.send(json.dumps(message))
         yield client
@@ -117,6 +139,26 @@ async def test_who_takes_nothing_is_cut_off(impatient: ServerProcess, id: str) -
         assert all(map(server.holds, ports))
         assert server.client.get("/api/executions").status_code == 200
         await until(lambda: not any(map(server.holds, ports)))
+    assert "Traceback" not in server.complained
+
+
+async def test_what_fits_into_the_buffers_of_the_system(impatient: ServerProcess) -> None:
+    """It must be taken, too, though nothing waits in the process; somebody quicker stays."""
+    server = impatient
+    id = GraphQLDoor(server.client).start("shell", "x" * FEW_CHARACTERS)
+    async with AsyncExitStack() as stack:
+        clients = [
+            await stack.enter_async_context(over_events(server, id)),
+            await stack.enter_async_context(over_a_socket(server, id, PROGRESS, 1)),
+        ]
+        friend = await stack.enter_async_context(over_events(server, id))
+        taking = asyncio.create_task(taken(friend, 1 << 40))
+        ports = [client.getsockname()[1] for client in clients]
+        assert all(map(server.holds, ports))
+        await until(lambda: not any(map(server.holds, ports)))
+        assert server.holds(friend.getsockname()[1])
+        taking.cancel()
+        await asyncio.wait([taking])
     assert "Traceback" not in server.complained
 
 
