@@ -93,6 +93,12 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         self.transport.go_on()
         return await super().receive()
 
+    async def send(self, message: Any) -> None:
+        await super().send(message)
+        if self.close_sent:
+            # What the client has sent is passed over now, up to its answer to that.
+            self.transport.go_on()
+
     def handle_connect(self, event: Any) -> None:
         super().handle_connect(event)
         if not self.close_sent:

@@ -196,6 +196,7 @@ class Wire(asyncio.BufferedProtocol, asyncio.Transport):
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
         """Another reader reads on from here: a request has become a WebSocket."""
         self._reader = protocol  # type: ignore[assignment]
+        self._wanted = True
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         if self._is_lost:

@@ -14,8 +14,11 @@ from runcast.server.connections.frames import Frames
 from runcast.server.connections.web_socket import FRAME_BURST, FRAMES_PER_SECOND
 from runcast.server.serve import PING_SECONDS, PONG_SECONDS
 from server_process import ServerProcess
+from websockets.asyncio.client import connect
 from websockets.frames import Frame, Opcode
+from websockets.typing import Subprotocol
 
+PROTOCOL = Subprotocol("graphql-transport-ws")
 INIT = json.dumps({"type": "connection_init"}).encode()
 ACKNOWLEDGED = b'{"type":"connection_ack"}'
 POLICY_VIOLATION, TOO_BIG, INTERNAL_ERROR = 1008, 1009, 1011
@@ -89,6 +92,18 @@ def test_frames_behind_the_handshake(server: ServerProcess) -> None:
         client.settimeout(20)
         client.sendall(handshake() + frame(TEXT, INIT))
         heard(client, ACKNOWLEDGED)
+
+
+async def test_behind_what_ends_a_socket(server: ServerProcess) -> None:
+    """More messages do not keep the client's answer to the close from being read."""
+    begun = time.monotonic()
+    async with connect(server.ws_url, subprotocols=[PROTOCOL]) as client:
+        for _ in range(5):
+            await client.send("no")
+        await client.wait_closed()
+    assert client.close_code == 4400
+    # The server would wait for ten seconds, then hang up.
+    assert time.monotonic() - begun < 5
 
 
 @pytest.mark.parametrize(
