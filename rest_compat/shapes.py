@@ -60,7 +60,8 @@ def list_item(execution: Execution) -> dict[str, object]:
 
 
 def started_answer(started: Started) -> dict[str, object]:
-    """Section 2.3; `existing` only where an earlier request with the same key started it."""
+    """Section 2.3; `existing` only where an earlier request with the same key started it, and
+    `stored` only where the start is not on disk."""
     execution = started.execution
     shown: dict[str, object] = {
         "executionId": execution.id,
@@ -68,7 +69,11 @@ def started_answer(started: Started) -> dict[str, object]:
         "status": "started",
         "executionMode": execution.options.execution_mode,
     }
-    return shown | {"existing": True} if started.existing else shown
+    if started.existing:
+        shown["existing"] = True
+    if not started.stored:
+        shown["stored"] = False
+    return shown
 
 
 def detail(execution: Execution, now: int) -> dict[str, object]:

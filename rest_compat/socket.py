@@ -31,7 +31,7 @@ MOST_BYTES = 4 * MOST_CHARACTERS
 DISK_SECONDS = 5.0
 """How long `execution:completed` waits for the disk at most."""
 
-Persisted: TypeAlias = Callable[[str], Awaitable[None]]
+Persisted: TypeAlias = Callable[[str], Awaitable[object]]
 Admits: TypeAlias = Callable[[str | None], bool]
 
 

@@ -32,6 +32,10 @@ class StartExecutionPayload:
     existing: bool = strawberry.field(
         description="Whether an earlier request with the same idempotency key started it."
     )
+    stored: bool = strawberry.field(
+        description="Whether the start is on disk. If false, the execution runs, but is lost if "
+        "the server goes down before the disk can be written again."
+    )
     user_errors: list[UserError] = strawberry.field(
         description="Why it was not started; empty if it was."
     )
@@ -41,9 +45,13 @@ class StartExecutionPayload:
         try:
             started = await starting
         except RuncastError as error:
-            return cls(execution=None, existing=False, user_errors=[UserError.of(error)])
+            errors = [UserError.of(error)]
+            return cls(execution=None, existing=False, stored=False, user_errors=errors)
         return cls(
-            execution=Execution.of(started.execution), existing=started.existing, user_errors=[]
+            execution=Execution.of(started.execution),
+            existing=started.existing,
+            stored=started.stored,
+            user_errors=[],
         )
 
 

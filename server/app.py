@@ -36,6 +36,7 @@ from ..rest_compat.socket import OldSocket, upgrade_failed
 from ..schema.executable import ExecutableSchema
 from . import health, pages
 from .check import find_missing
+from .data import DataLock
 from .graphql.endpoint import GraphQLEndpoint
 from .guards import LOOPBACK_NAMES, BodyLimit, Doorkeeper, bears, cross_origin
 from .loop_watch import LoopWatch
@@ -45,8 +46,10 @@ from .settings import Settings
 SECONDS_A_DAY = 86_400
 
 
-def create_app(settings: Settings) -> Starlette:
+def create_app(settings: Settings, lock: DataLock | None = None) -> Starlette:
     """The whole server as an ASGI application; executions run while its lifespan does.
+
+    `lock` is on the data folder, if other servers are to be kept out of it.
 
     `app.state.ctx` is the context of its use cases.
 
@@ -76,6 +79,7 @@ def create_app(settings: Settings) -> Starlette:
         max_records=settings.history_max,
         max_age_seconds=settings.history_days * SECONDS_A_DAY,
         files=files.remains,
+        hold=None if lock is None else lock.ensure,
     )
     outputs = Outputs(settings.data / "outputs")
     writer = OutputWriter(outputs, files)

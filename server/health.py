@@ -30,7 +30,8 @@ async def healthz(parts: Mapping[str, Watched], request: Request) -> Response:
 
 
 async def readyz(ctx: Context, request: Request) -> Response:
-    """200 unless the server starts, stops or has nothing to start; then 503 and why."""
+    """200 unless the server starts, stops, has nothing to start, or cannot store a start; then 503
+    and why."""
     problems = []
     if ctx.manager.closing:
         problems.append("the server is stopping")
@@ -38,6 +39,8 @@ async def readyz(ctx: Context, request: Request) -> Response:
         problems.append("the pipelines are still being read")
     elif not ctx.pipelines.all():
         problems.append("there is no pipeline that can be started")
+    if ctx.history.unwritable is not None:
+        problems.append(f"starts cannot be stored: {ctx.history.unwritable}")
     if problems:
         return answer({"status": "not ready", "problems": problems}, 503)
     return answer({"status": "ready"})

@@ -21,7 +21,7 @@ from .connections.open_connections import OpenConnections
 from .connections.web_socket import WebSocketConnection
 from .connections.wire import Shared
 from .connections.wires import Wires
-from .data import DataInUse, locked
+from .data import DataInUse, DataLock, locked
 from .message_size import MARGIN, MAX_BYTES
 from .settings import Settings
 
@@ -88,18 +88,23 @@ def run(settings: Settings) -> None:
     _log_to_stderr()
     try:
         # The folder first: a server that is about to end has its port until then, too.
-        with locked(settings.data, DATA_WAIT_SECONDS), _listen(settings) as listener:
-            _serve(settings, listener)
+        with (
+            locked(settings.data, DATA_WAIT_SECONDS) as lock,
+            _listen(settings) as listener,
+        ):
+            _serve(settings, listener, lock)
     except InvalidInput as error:
         raise CannotServe(error.message) from None
-    except (DataInUse, OSError) as error:
+    except DataInUse as error:
+        raise CannotServe(f"{error}; give this one a --data folder of its own") from None
+    except OSError as error:
         raise CannotServe(str(error)) from None
     except KeyboardInterrupt:
         click.echo("runcast: stopped", err=True)
 
 
-def _serve(settings: Settings, listener: socket.socket) -> None:
-    app = create_app(settings)
+def _serve(settings: Settings, listener: socket.socket, lock: DataLock) -> None:
+    app = create_app(settings, lock)
     ctx: Context = app.state.ctx
     share = share_for_connections(settings.max_connections, settings.max_concurrent)
     connections = OpenConnections(share.connections, settings.max_strangers)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar, TypeVarTuple
+from typing import Any, Self, TypeVar, TypeVarTuple
 
 from sqlalchemy.exc import DatabaseError
 
@@ -14,14 +14,18 @@ from ..errors import Unavailable
 from ..execution.filter import EVERYTHING, ExecutionFilter
 from ..execution.model import Execution
 from ..execution.page import Order, PageRequest
-from .file import HistoryFile
-from .reader import HistoryPage
+from .file import READERS, HistoryFile
+from .gate import Read
+from .identity import Replaced
+from .reader import HistoryPage, HistoryReader
 from .record_files import RecordFiles
 from .writer import Bounds, HistoryWriter
 
 FILE_NAME = "history.db"
 MAX_RECORDS = 10_000
 MAX_AGE_SECONDS = 90 * 86_400.0
+PATIENCE_SECONDS = 2.0
+AGAIN_SECONDS = 0.05
 LONGEST_PAUSE = 0.1
 """How long no server may have run, as a share of the greatest age. More is a wrong wall clock."""
 
@@ -36,6 +40,9 @@ class History:
     become FAILED with SERVER_RESTART (CANCELLED, where a cancel had been accepted). On leaving,
     everything that it was given is written, if that can be done in time.
 
+    What is open is compared with what is there before and after everything that is written, and
+    once a second. If the file was removed or replaced, all that has not `departed` is written anew.
+
     A failure of the file never raises in `note` or `committed`; see `problem`.
     """
 
@@ -47,13 +54,17 @@ class History:
         max_records: int = MAX_RECORDS,
         max_age_seconds: float = MAX_AGE_SECONDS,
         files: RecordFiles | None = None,
+        hold: Callable[[], None] | None = None,
     ) -> None:
+        """`hold` makes sure that no other process uses the folder, or raises an OSError; it is
+        called in a thread, before and after whatever is written."""
         pause = max_age_seconds * LONGEST_PAUSE
-        file = HistoryFile(folder / FILE_NAME, clock, pause, files)
+        file = HistoryFile(folder / FILE_NAME, clock, pause, files, hold)
         self._clock = clock
         self._reader = file.reader
         self._writer = HistoryWriter(file, Bounds(max_records, max_age_seconds))
-        self._thread = ThreadPoolExecutor(1, "runcast-history-reader")
+        self._threads = ThreadPoolExecutor(READERS, "runcast-history-reader")
+        self._reads: set[asyncio.Future[Any]] = set()
 
     async def __aenter__(self) -> Self:
         await self._writer.open()
@@ -65,14 +76,20 @@ class History:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        # What was asked for before is answered first: the thread takes one thing after the other.
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._reader.close)
-        self._thread.shutdown()
+        # What was asked for before is answered first.
+        if self._reads:
+            await asyncio.wait(self._reads)
+        self._threads.shutdown()
         await self._writer.close()
 
     @property
     def problem(self) -> str | None:
-        """Why nothing can be written at the moment; None while all is well."""
+        """What is wrong, for people; None while all is well."""
+        return self._writer.problem
+
+    @property
+    def unwritable(self) -> str | None:
+        """Why nothing can be written at the moment; None while it can."""
         return self._writer.problem
 
     # Writing
@@ -82,7 +99,8 @@ class History:
         self._writer.note(execution)
 
     def departed(self, execution_id: str) -> None:
-        """What has left the lists is what the history is for."""
+        """From now on only the file has it: until then it is written anew if the file goes."""
+        self._writer.departed(execution_id)
 
     async def committed(self, execution_id: str) -> bool:
         """Returns when what was noted of an execution so far would survive a kill -9.
@@ -96,14 +114,14 @@ class History:
     async def get(self, execution_id: str) -> Execution | None:
         """The latest state that was noted; None if there is none, or no more."""
         waiting = self._writer.backlog.waiting.get(execution_id)
-        return waiting or await self._read(self._reader.get, execution_id)
+        return waiting or await self._read(HistoryReader.get, execution_id)
 
     async def started_by(self, key: str) -> Execution | None:
         """The execution that was started with this idempotency key; None if there is none."""
         for waiting in self._writer.backlog.waiting.values():
             if waiting.start_key is not None and waiting.start_key.key == key:
                 return waiting
-        return await self._read(self._reader.started_by, key)
+        return await self._read(HistoryReader.started_by, key)
 
     async def merged_page(
         self,
@@ -122,7 +140,7 @@ class History:
         """
         in_memory = {**self._writer.backlog.waiting, **{one.id: one for one in live}}
         return await self._read(
-            self._reader.page,
+            HistoryReader.page,
             in_memory,
             filter,
             order or Order(),
@@ -135,11 +153,33 @@ class History:
     ) -> tuple[list[Execution], int]:
         """Page 1, 2... of what has ended, newest end first, and how much that is in total."""
         waiting, offset = dict(self._writer.backlog.waiting), (page - 1) * page_size
-        return await self._read(self._reader.ended, waiting, filter, offset, page_size)
+        return await self._read(HistoryReader.ended, waiting, filter, offset, page_size)
 
-    async def _read(self, read: Callable[[*Arguments], Result], *arguments: *Arguments) -> Result:
+    async def _read(
+        self,
+        act: Callable[[HistoryReader, *Arguments], Result],
+        *arguments: *Arguments,
+    ) -> Result:
+        """A read in a thread, which ends when whoever waits for it is cancelled.
+
+        While the file is opened anew it begins again, for a while.
+        """
         loop = asyncio.get_running_loop()
-        try:
-            return await loop.run_in_executor(self._thread, read, *arguments)
-        except DatabaseError as error:
-            raise Unavailable(f"the history cannot be read: {error.orig}") from error
+        end = loop.time() + PATIENCE_SECONDS
+        while True:
+            read = Read()
+            reading = loop.run_in_executor(
+                self._threads, act, self._reader.during(read), *arguments
+            )
+            self._reads.add(reading)
+            reading.add_done_callback(self._reads.discard)
+            try:
+                return await reading
+            except (DatabaseError, Replaced) as error:
+                if not (read.ended or isinstance(error, Replaced)) or loop.time() > end:
+                    reason = getattr(error, "orig", None) or error
+                    raise Unavailable(f"the history cannot be read: {reason}") from error
+            finally:
+                read.end()
+            self._writer.look()
+            await asyncio.sleep(AGAIN_SECONDS)

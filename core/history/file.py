@@ -2,8 +2,8 @@
 
 import logging
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from sqlalchemy import (
@@ -25,6 +25,7 @@ from ..execution.events import Ended
 from ..execution.model import EndReason, Execution, Failure, Status
 from ..execution.transition import applied
 from .age import Age
+from .identity import OpenFiles, Replaced
 from .reader import ROW, HistoryReader, executions_of
 from .record_files import RecordFiles
 from .table import COLUMNS, EXECUTIONS, RECORDS, listed, record_of, row_of
@@ -38,6 +39,8 @@ BUSY_SECONDS = 1.0
 AT_ONCE = 200
 """How many rows one transaction takes care of, so that none takes long."""
 PAGES_AT_ONCE = 2000
+READERS = 4
+"""How many may read at a time, each in a thread and with a connection of its own."""
 PRAGMAS = (
     "PRAGMA journal_mode = WAL",
     # What is committed has left the process: kill -9 cannot undo it. A power cut can, for the
@@ -62,7 +65,9 @@ class HistoryFile:
     """Each method blocks; one thread at a time may call them.
 
     Whatever goes wrong is raised as SQLAlchemy's DatabaseError, an OSError or Unavailable; the next
-    call begins anew. A file that is no database is moved aside, and the next call makes another.
+    call begins anew. It is Replaced if what was open is not what is there: what was written to it
+    is lost, and the next call opens what is there, or makes a new file. A file that is no database
+    is moved aside, and the next call makes another.
     If nobody has written to the file for more than `longest_pause` seconds, they do not count when
     it is pruned: see age.py.
     """
@@ -73,13 +78,19 @@ class HistoryFile:
         clock: Clock,
         longest_pause: float = LONGEST_PAUSE_SECONDS,
         files: RecordFiles | None = None,
+        hold: Callable[[], None] | None = None,
     ) -> None:
+        """`hold` makes sure that the folder is ours, or raises an OSError."""
         self.path = path.absolute()
+        self._hold = hold
+        self._open_files = OpenFiles(self.path)
         self._files = files
         self._clock = clock
         self._longest_pause = longest_pause
-        self._writing = _engine(self.path, "rwc", "BEGIN IMMEDIATE", PRAGMAS)
-        reading = _engine(self.path, "rw", "BEGIN", ["PRAGMA query_only = ON"])
+        self._writing = _engine(self.path, "rwc", "BEGIN IMMEDIATE", PRAGMAS, None)
+        reading = _engine(
+            self.path, "rw", "BEGIN", ["PRAGMA query_only = ON"], self._open_files.check
+        )
         self.reader = HistoryReader(reading)
         self._age = Age()
         self._ready = False
@@ -135,13 +146,24 @@ class HistoryFile:
         if self._files is not None:
             self._files.forgotten([id for id in owners if id not in recorded])
 
+    def look(self) -> None:
+        """Makes sure that what is open is still there, and the folder ours."""
+        if self._hold is not None:
+            self._hold()
+        try:
+            self._open_files.check()
+        except Replaced:
+            self._leave()
+            raise
+
     def close(self) -> None:
         """The last connection to be closed also moves everything from the log into the file."""
-        self.reader.close()
-        self._writing.dispose()
+        with self.reader.closed():
+            self._dispose()
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
+        self.look()
         try:
             if not self._ready:
                 self._set_up()
@@ -149,10 +171,12 @@ class HistoryFile:
                 yield connection
                 self._age.note(connection, self._clock.now())
         except DatabaseError as error:
-            self._writing.dispose()
+            self._dispose()
             if _is_unreadable(error):
                 self._move_aside(error)
             raise
+        # Only now it is certain that what was committed is there.
+        self.look()
 
     def _set_up(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -160,7 +184,23 @@ class HistoryFile:
         with self._writing.begin() as connection:
             bring_up_to_date(connection, now)
             self._age = Age.resumed(connection, now, self._longest_pause)
+        self._open_files.opened()
         self._ready = True
+
+    def _dispose(self) -> None:
+        self._ready = False
+        self._writing.dispose()
+        self._open_files.closed()
+
+    def _leave(self) -> None:
+        """Leaves a file that is not there any more, with all that was committed in it."""
+        with self.reader.closed():
+            if self._ready:
+                # Its log may have gone without it, or it without its log.
+                with suppress(DatabaseError), closing(self._writing.raw_connection()) as raw:
+                    raw.executescript("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._dispose()
+            self._open_files.forget()
 
     def _put(self, connection: Connection, execution: Execution) -> None:
         try:
@@ -203,7 +243,6 @@ class HistoryFile:
                 raw.executescript(f"PRAGMA incremental_vacuum({PAGES_AT_ONCE})")
 
     def _move_aside(self, error: DatabaseError) -> None:
-        self._ready = False
         self.close()
         now = self._clock.now()
         while (aside := self.path.with_name(f"{self.path.name}.broken-{now}")).exists():
@@ -212,11 +251,17 @@ class HistoryFile:
             part = self.path.with_name(self.path.name + suffix)
             if part.exists():
                 part.rename(aside.with_name(aside.name + suffix))
+        self._open_files.forget()
         logger.error("%s is broken (%s): moved to %s", self.path, error.orig, aside.name)
+        raise Replaced(f"{self.path.name} was broken") from error
 
 
-def _engine(path: Path, mode: str, begin: str, pragmas: Sequence[str]) -> Engine:
+def _engine(
+    path: Path, mode: str, begin: str, pragmas: Sequence[str], check: Callable[[], None] | None
+) -> Engine:
     def connect() -> sqlite3.Connection:
+        if check is not None:
+            check()
         connection = sqlite3.connect(
             f"{path.as_uri()}?mode={mode}",
             uri=True,
@@ -235,7 +280,7 @@ def _engine(path: Path, mode: str, begin: str, pragmas: Sequence[str]) -> Engine
             raise
         return connection
 
-    engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool, pool_size=1)
+    engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool, pool_size=READERS)
 
     # sqlite3 itself begins a transaction at the first write only: reads would not be of one piece.
     @event.listens_for(engine, "begin")

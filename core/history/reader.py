@@ -1,9 +1,11 @@
 """Reads the history file, merged with executions that are not in it yet."""
 
+import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, Self, TypeAlias
 
 from sqlalchemy import ColumnElement, Connection, Engine, Row, func, select
 
@@ -11,6 +13,7 @@ from ..execution.filter import ExecutionFilter
 from ..execution.model import Execution, StartKey, Status
 from ..execution.page import Order, Page, PageRequest, paginate
 from ..execution.record import load
+from .gate import Gate, Read
 from .table import COLUMNS, LARGEST, RECORDS, around, conditions, listed
 
 InMemory: TypeAlias = Mapping[str, Execution]
@@ -31,6 +34,7 @@ class HistoryPage:
     counts: Mapping[Status, int]
 
 
+@dataclass(frozen=True, slots=True)
 class HistoryReader:
     """Each method reads one state of the file, and may be called in any thread. They block.
 
@@ -38,22 +42,44 @@ class HistoryReader:
     those that have ended are returned. Whatever goes wrong is raised as SQLAlchemy's DatabaseError.
     """
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    _engine: Engine
+    _gate: Gate = field(default_factory=Gate)
+    _read: Read | None = None
+
+    def during(self, read: Read) -> Self:
+        """The same for one read, which whoever has `read` can end."""
+        return replace(self, _read=read)
 
     def close(self) -> None:
-        self._engine.dispose()
+        with self.closed():
+            pass
+
+    @contextmanager
+    def closed(self) -> Iterator[None]:
+        """Whoever reads is interrupted; nobody has the file open until the block is left."""
+        with self._gate.shut():
+            self._engine.dispose()
+            yield
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        read = self._read or Read()
+        with self._gate.passed(read), self._engine.begin() as connection:
+            raw = connection.connection.driver_connection
+            assert isinstance(raw, sqlite3.Connection)
+            with read.using(raw):
+                yield connection
 
     def get(self, execution_id: str) -> Execution | None:
         """The stored state of an execution, also of one that has not ended."""
-        with self._engine.begin() as connection:
+        with self._reading() as connection:
             rows = connection.execute(ROW.where(COLUMNS.id == execution_id)).all()
             return next(iter(executions_of(connection, rows)), None)
 
     def started_by(self, key: str) -> Execution | None:
         """The stored state of the execution that was started with this idempotency key."""
         newest = COLUMNS.started_at.desc(), COLUMNS.id.desc()
-        with self._engine.begin() as connection:
+        with self._reading() as connection:
             found = ROW.where(COLUMNS.start_key == key).order_by(*newest).limit(1)
             return next(iter(executions_of(connection, connection.execute(found).all())), None)
 
@@ -77,7 +103,7 @@ class HistoryReader:
         counted = select(COLUMNS.status, func.count()).where(
             *_ended(in_memory), *conditions(anyhow)
         )
-        with self._engine.begin() as connection:
+        with self._reading() as connection:
             near = {
                 row.id: row
                 for statement in around(rows, order, request)
@@ -104,7 +130,7 @@ class HistoryReader:
         first = max(0, offset - len(from_memory))
         rows = ROW.where(*wanted).order_by(COLUMNS.ended_at.desc(), COLUMNS.id.desc())
         rows = rows.limit(limit + len(from_memory)).offset(min(first, LARGEST))
-        with self._engine.begin() as connection:
+        with self._reading() as connection:
             from_file = executions_of(connection, connection.execute(rows).all())
             number = connection.execute(select(func.count()).where(*wanted)).scalar_one()
         merged = sorted([*from_file, *from_memory], key=_end, reverse=True)

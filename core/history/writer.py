@@ -11,6 +11,7 @@ from typing import TypeVar, TypeVarTuple
 from ..execution.model import Execution
 from .backlog import Backlog
 from .file import AT_ONCE, HistoryFile
+from .identity import Replaced
 
 logger = logging.getLogger("runcast.history")
 
@@ -21,6 +22,8 @@ it: an execution of many short stages is not written once for each of their move
 CLOSE_SECONDS = 3.0
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 5.0
+LOOK_SECONDS = 1.0
+"""How often it is made sure that the file is there, when nothing is to be written."""
 PRUNING_SECONDS = 60.0
 PRUNING_ENDS = 100
 """When the bounds are looked at: after so long, after so many ends, or sooner in a quiet moment."""
@@ -49,13 +52,19 @@ class HistoryWriter:
     """One task decides what is written, one thread writes it.
 
     `problem` says why nothing can be written at the moment. Until it can, the task tries again and
-    again, and the latest states wait in the backlog.
+    again, and the latest states wait in the backlog. If the file was removed or replaced, those of
+    all executions that have not `departed` are written anew.
     """
 
     def __init__(self, file: HistoryFile, bounds: Bounds) -> None:
         self.backlog = Backlog()
         self._file = file
         self._bounds = bounds
+        self._held: dict[str, Execution] = {}
+        """The latest states of those that are in memory with or without the history."""
+        self._lost: set[str] = set()
+        """Those of them that were in a file that has gone, and are not in the new one yet."""
+        self._rewriting = False
         self._reason: str | None = None
         self._thread = ThreadPoolExecutor(1, "runcast-history-writer")
         self._wake = asyncio.Event()
@@ -88,18 +97,29 @@ class HistoryWriter:
 
     def note(self, execution: Execution) -> None:
         """See `History.note`."""
+        self._held[execution.id] = execution
         self.backlog.put(execution)
-        if self._reason is not None:
-            self.backlog.trim(BACKLOG_LIMIT)
+        self._trim()
         loop = asyncio.get_running_loop()
         if execution.status.terminal or loop.time() >= self._gathers_until:
             self._wake.set()
         elif self._wake_timer is None:
             self._wake_timer = loop.call_at(self._gathers_until, self._wake.set)
 
+    def departed(self, execution_id: str) -> None:
+        """See `History.departed`."""
+        self._held.pop(execution_id, None)
+        self._trim()
+
+    def look(self) -> None:
+        """Makes sure soon that the file is there."""
+        self._wake.set()
+
     async def committed(self, execution_id: str) -> bool:
         """See `History.committed`."""
-        if self._reason is not None:
+        if execution_id not in self.backlog.waiting:
+            return True
+        if self._reason is not None and not self._rewriting:
             return False
         confirmation = self.backlog.confirmation(execution_id)
         self._wake.set()
@@ -136,6 +156,9 @@ class HistoryWriter:
     async def _succeeds(self) -> bool:
         try:
             await self._work()
+        except Replaced as error:
+            self._begin_anew(str(error))
+            return False
         except Exception as error:
             # Whatever it is: the history must come back, and the executions go on without it.
             self._degrade(str(getattr(error, "orig", None) or error))
@@ -149,10 +172,13 @@ class HistoryWriter:
         if batch := self.backlog.batch(AT_ONCE):
             await self._in_thread(self._file.write, batch)
             self.backlog.written(batch)
+            self._lost.difference_update(one.id for one in batch)
             self._gathers_until = asyncio.get_running_loop().time() + GATHERING_SECONDS
             self._unpruned += sum(one.status.terminal for one in batch)
             if len(batch) == AT_ONCE:
                 self._wake.set()
+        else:
+            await self._in_thread(self._file.look)
         if self._unsettled:
             self._unsettled = await self._in_thread(self._file.settle, self.backlog.awaited())
         if self._pruning_is_due():
@@ -182,7 +208,7 @@ class HistoryWriter:
         if self._unsettled or self._unswept or self._pruning_is_due() or self._closing.is_set():
             return
         with suppress(TimeoutError):
-            async with asyncio.timeout_at(self._next_pruning):
+            async with asyncio.timeout(LOOK_SECONDS):
                 await self._wake.wait()
 
     async def _rest(self, seconds: float) -> None:
@@ -196,13 +222,33 @@ class HistoryWriter:
     def _degrade(self, reason: str) -> None:
         if reason != self._reason:
             logger.warning("the history at %s cannot be written: %s", self._file.path, reason)
-        self._reason = reason
+        self._reason, self._rewriting = reason, False
         self.backlog.give_up()
-        self.backlog.trim(BACKLOG_LIMIT)
+        self._trim()
+
+    def _begin_anew(self, reason: str) -> None:
+        """Whoever waits for a confirmation goes on to wait: it comes with the next file."""
+        logger.error(
+            "%s: %d executions of which it had the states are written anew, older ones are missing",
+            reason,
+            len(self._held),
+        )
+        self._reason, self._rewriting = reason, True
+        self._lost = set(self._held)
+        for execution in self._held.values():
+            self.backlog.put(execution)
+        # Of what is open in another file nothing runs but what is in the backlog.
+        self._unsettled = True
+
+    def _trim(self) -> None:
+        """What is in memory in any case need not be dropped to bound what waits."""
+        if self._reason is not None:
+            self.backlog.trim(BACKLOG_LIMIT + (len(self._held) if self._lost else 0))
 
     def _recover(self) -> None:
-        if self._reason is None:
+        if self._reason is None or not self._lost.isdisjoint(self.backlog.waiting):
             return
+        self._lost, self._rewriting = set(), False
         lost, self.backlog.lost = self.backlog.lost, 0
         missing = f"; {lost} ended executions are missing in it" if lost else ""
         logger.warning("the history is written again%s", missing)

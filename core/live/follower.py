@@ -15,7 +15,10 @@ class Follower(Protocol):
         """The execution has left the lists. Never waits, never raises."""
 
     async def committed(self, execution_id: str) -> object:
-        """Returns once the state of an execution is stored, or will not be; in bounded time."""
+        """Returns once the state of an execution is stored, or will not be; in bounded time.
+
+        False if it is not stored, and what is known of it would go with this process.
+        """
 
 
 class OwnFiles(Protocol):

@@ -35,10 +35,14 @@ LONGEST_SLEEP_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """Result of a start; `existing`: an earlier one with the same idempotency key started it."""
+    """Result of a start; `existing`: an earlier one with the same idempotency key started it.
+
+    `stored` is false where the start could not be stored: it would be lost with this process.
+    """
 
     execution: Execution
     existing: bool = False
+    stored: bool = True
 
 
 class ExecutionManager:
@@ -217,10 +221,13 @@ class ExecutionManager:
         self._publish(Change.of(event, after))
         return after
 
-    async def persisted(self, execution_id: str) -> None:
-        """Returns once every follower has stored its latest state of an execution, or given up."""
-        for follower in self._followers:
-            await follower.committed(execution_id)
+    async def persisted(self, execution_id: str) -> bool:
+        """Whether every follower has stored its latest state of an execution, or had no need to.
+
+        Returns once they have, or have given up.
+        """
+        stored = [await follower.committed(execution_id) for follower in self._followers]
+        return False not in stored
 
     # Watching
 
@@ -319,9 +326,9 @@ class ExecutionManager:
 
     async def _acknowledged(self, execution: Execution, *, existing: bool) -> Started:
         # A client that has the id finds the execution again, whatever happens to this process.
-        await self.persisted(execution.id)
+        stored = await self.persisted(execution.id)
         # With a short retention it may have left by now.
-        return Started(self._store.get(execution.id) or execution, existing)
+        return Started(self._store.get(execution.id) or execution, existing, stored)
 
     def sweep(self) -> None:
         """Forgets what ended longer than the retention ago."""

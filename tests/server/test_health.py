@@ -55,7 +55,7 @@ async def test_all_is_well(tmp_path: Path) -> None:
 
 
 async def test_a_history_that_cannot_be_written_is_told(tmp_path: Path) -> None:
-    """The server lives, and takes work all the same."""
+    """The server lives; it is not ready for starts that it could not store."""
     async with living(tmp_path):
         pass
     with closing(sqlite3.connect(tmp_path / FILE_NAME)) as connection:
@@ -65,7 +65,10 @@ async def test_a_history_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     assert (live.status_code, live.json()["status"]) == (200, "degraded")
     [(name, problem)] = live.json()["problems"].items()
     assert name == "history" and "newer version" in problem
-    assert ready.status_code == 200
+    assert (ready.status_code, ready.json()["problems"]) == (
+        503,
+        [f"starts cannot be stored: {problem}"],
+    )
 
 
 async def test_result_files_that_cannot_be_written_are_told(tmp_path: Path) -> None:
