@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from ..core.errors import InvalidInput
 from ..core.execution.filter import EVERYTHING, ExecutionFilter
 from ..core.execution.model import Execution
+from ..core.history.damage import HistoryProblem
 from .context import Context
 
 MAX_PAGE_SIZE = 100
@@ -34,6 +35,11 @@ async def list_history(
     _check("pageSize", page_size, MAX_PAGE_SIZE)
     executions, total = await ctx.history.ended_page(page, page_size, filter)
     return EndedPage(executions, total, page, page_size)
+
+
+def list_problems(ctx: Context) -> list[HistoryProblem]:
+    """What is wrong with the history now, and what it has lost since the start."""
+    return ctx.history.problems
 
 
 def _check(name: str, number: int, highest: int) -> None:

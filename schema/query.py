@@ -8,6 +8,7 @@ from strawberry import ID, UNSET
 from ..core.errors import NotFound, Unavailable
 from ..core.execution.page import PageRequest
 from ..resolvers.executions import get_execution, list_executions, page_executions
+from ..resolvers.history import list_problems as list_problems_of_history
 from ..resolvers.pipelines import get_pipeline, list_pipelines, list_problems
 from ..resolvers.server import server_state
 from .connection import ExecutionConnection
@@ -16,6 +17,7 @@ from .enums import ExecutionStatus
 from .errors import as_graphql_errors, graphql_error
 from .execution import Execution
 from .fair_list import fair_list
+from .history import HistoryProblem
 from .inputs import ExecutionFilter, ExecutionOrder, filter_of, given
 from .node import Node
 from .pipeline import Pipeline, PipelineProblem
@@ -126,6 +128,15 @@ class Query:
     )
     def pipeline_problems(self, info: Info) -> list[PipelineProblem]:
         return [PipelineProblem.of(problem) for problem in list_problems(info.context.ctx)]
+
+    @strawberry.field(
+        description="What is wrong with the history now, and what it has lost since the server "
+        "started; empty if all is well."
+    )
+    def history_problems(self, info: Info) -> list[HistoryProblem]:
+        return [
+            HistoryProblem.of(problem) for problem in list_problems_of_history(info.context.ctx)
+        ]
 
     @strawberry.field(description="The pipeline with that id; null if there is none.")
     def pipeline(

@@ -103,6 +103,47 @@ def validate(path: Path) -> None:
     click.echo(f"{count}, {warned or 'all good'}: {names}" if count else f"no pipelines in {path}")
 
 
+@main.group()
+def history() -> None:
+    """Look after the history of executions."""
+
+
+def _data_option(command: Callable[..., None]) -> Callable[..., None]:
+    field = Settings.model_fields["data"]
+    return click.option(
+        "--data",
+        default=field.get_default(call_default_factory=True),
+        envvar="RUNCAST_DATA",
+        show_envvar=True,
+        type=click.Path(file_okay=False, path_type=Path),
+        help="The data folder.",
+    )(command)
+
+
+@history.command("check")
+@_data_option
+def check_history(data: Path) -> None:
+    """Look for damage; a server may use the history meanwhile.
+
+    The exit status is 1 if there is any.
+    """
+    from .history_command import check
+
+    check(data)
+
+
+@history.command("repair")
+@_data_option
+def repair_history(data: Path) -> None:
+    """Rebuild a damaged history around the damage; no server may use it.
+
+    The damaged file stays beside the new one, as history.db.broken-<time>.
+    """
+    from .history_command import repair
+
+    repair(data)
+
+
 def _counted(number: int, noun: str) -> str:
     """`2 warnings`; nothing for 0."""
     return f"{number} {noun}{'' if number == 1 else 's'}" if number else ""

@@ -14,7 +14,9 @@ from ..errors import Unavailable
 from ..execution.filter import EVERYTHING, ExecutionFilter
 from ..execution.model import Execution
 from ..execution.page import Order, PageRequest
-from .file import READERS, HistoryFile
+from .damage import HistoryProblem
+from .database import READERS, is_damage
+from .file import HistoryFile
 from .gate import Read
 from .identity import Replaced
 from .reader import HistoryPage, HistoryReader
@@ -62,6 +64,7 @@ class History:
         file = HistoryFile(folder / FILE_NAME, clock, pause, files, hold)
         self._clock = clock
         self._reader = file.reader
+        self._damages = file.damages
         self._writer = HistoryWriter(file, Bounds(max_records, max_age_seconds))
         self._threads = ThreadPoolExecutor(READERS, "runcast-history-reader")
         self._reads: set[asyncio.Future[Any]] = set()
@@ -85,7 +88,15 @@ class History:
     @property
     def problem(self) -> str | None:
         """What is wrong, for people; None while all is well."""
-        return self._writer.problem
+        found = [self._writer.problem, self._damages.problem]
+        return "; ".join(one for one in found if one is not None) or None
+
+    @property
+    def problems(self) -> list[HistoryProblem]:
+        """What is wrong now, and what was lost since the start, one by one."""
+        now = self._clock.now()
+        at_all = [] if self.unwritable is None else [HistoryProblem(self.unwritable, now)]
+        return [*at_all, *self._damages.all()]
 
     @property
     def unwritable(self) -> str | None:
@@ -175,11 +186,18 @@ class History:
             reading.add_done_callback(self._reads.discard)
             try:
                 return await reading
-            except (DatabaseError, Replaced) as error:
-                if not (read.ended or isinstance(error, Replaced)) or loop.time() > end:
+            except (DatabaseError, OSError) as error:
+                if loop.time() > end or not self._may_pass(read, error):
                     reason = getattr(error, "orig", None) or error
                     raise Unavailable(f"the history cannot be read: {reason}") from error
             finally:
                 read.end()
-            self._writer.look()
             await asyncio.sleep(AGAIN_SECONDS)
+
+    def _may_pass(self, read: Read, error: Exception) -> bool:
+        """Whether it helps to read again: the file is opened anew, or is to be rebuilt."""
+        if isinstance(error, DatabaseError) and is_damage(error):
+            self._writer.rebuild(str(error.orig))
+            return True
+        self._writer.look()
+        return read.ended or isinstance(error, Replaced)

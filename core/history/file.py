@@ -1,23 +1,11 @@
 """The SQLite file of the history, as its one writer sees it."""
 
 import logging
-import sqlite3
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from sqlalchemy import (
-    Connection,
-    Engine,
-    QueuePool,
-    Select,
-    Table,
-    create_engine,
-    delete,
-    event,
-    select,
-)
-from sqlalchemy.dialects.sqlite import Insert, insert
+from sqlalchemy import Connection, Select, delete, select
 from sqlalchemy.exc import DatabaseError, DataError
 
 from ..clock import Clock
@@ -25,40 +13,22 @@ from ..execution.events import Ended
 from ..execution.model import EndReason, Execution, Failure, Status
 from ..execution.transition import applied
 from .age import Age
+from .damage import Damages
+from .database import is_damage, reader_engine, writer_engine
 from .identity import OpenFiles, Replaced
-from .reader import ROW, HistoryReader, executions_of
+from .reader import HistoryReader
+from .rebuild import rebuilt
 from .record_files import RecordFiles
-from .table import COLUMNS, EXECUTIONS, RECORDS, listed, record_of, row_of
+from .records import ROW, executions_of
+from .table import COLUMNS, EXECUTIONS, PUT_RECORD, PUT_ROW, RECORDS, listed, record_of, row_of
 from .versions import bring_up_to_date
 
 logger = logging.getLogger("runcast.history")
 
 LONGEST_PAUSE_SECONDS = 86_400.0
-BUSY_SECONDS = 1.0
-"""How long a statement waits for a lock of another connection."""
 AT_ONCE = 200
 """How many rows one transaction takes care of, so that none takes long."""
 PAGES_AT_ONCE = 2000
-READERS = 4
-"""How many may read at a time, each in a thread and with a connection of its own."""
-PRAGMAS = (
-    "PRAGMA journal_mode = WAL",
-    # What is committed has left the process: kill -9 cannot undo it. A power cut can, for the
-    # latest commits, and leaves the file whole.
-    "PRAGMA synchronous = NORMAL",
-    "PRAGMA journal_size_limit = 67108864",
-)
-UNREADABLE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-
-
-def _put(table: Table, *changing: str) -> Insert:
-    new = insert(table)
-    changed = {name: new.excluded[name] for name in changing}
-    return new.on_conflict_do_update(index_elements=[table.c.id], set_=changed)
-
-
-PUT_ROW = _put(EXECUTIONS, "status", "ended_at", "duration", "kept_since")
-PUT_RECORD = _put(RECORDS, "content")
 
 
 class HistoryFile:
@@ -66,8 +36,8 @@ class HistoryFile:
 
     Whatever goes wrong is raised as SQLAlchemy's DatabaseError, an OSError or Unavailable; the next
     call begins anew. It is Replaced if what was open is not what is there: what was written to it
-    is lost, and the next call opens what is there, or makes a new file. A file that is no database
-    is moved aside, and the next call makes another.
+    is lost, and the next call opens what is there, or makes a new file. A file that is no database,
+    or a damaged one, is moved aside, and a new one made of what can be read of it.
     If nobody has written to the file for more than `longest_pause` seconds, they do not count when
     it is pruned: see age.py.
     """
@@ -87,11 +57,9 @@ class HistoryFile:
         self._files = files
         self._clock = clock
         self._longest_pause = longest_pause
-        self._writing = _engine(self.path, "rwc", "BEGIN IMMEDIATE", PRAGMAS, None)
-        reading = _engine(
-            self.path, "rw", "BEGIN", ["PRAGMA query_only = ON"], self._open_files.check
-        )
-        self.reader = HistoryReader(reading)
+        self._writing = writer_engine(self.path)
+        self.damages = Damages(clock)
+        self.reader = HistoryReader(reader_engine(self.path, self._open_files.check), self.damages)
         self._age = Age()
         self._ready = False
 
@@ -106,7 +74,7 @@ class HistoryFile:
         with self._transaction() as connection:
             open_ones = ROW.where(COLUMNS.ended_at.is_(None), COLUMNS.id.not_in(listed(awaited)))
             rows = connection.execute(open_ones.limit(AT_ONCE)).all()
-            for execution in executions_of(connection, rows):
+            for execution in executions_of(connection, rows, self.damages):
                 self._put(connection, self._interrupted(execution))
         if rows:
             logger.warning("%d executions had no end in the history and were ended", len(rows))
@@ -125,8 +93,10 @@ class HistoryFile:
             removed = [_remove(connection, those) for those in (too_old, too_many)]
         if any(removed):
             self._give_back_space()
+        gone = [id for ids in removed for id in ids]
+        self.damages.mended(gone)
         if self._files is not None:
-            self._files.forgotten([id for ids in removed for id in ids])
+            self._files.forgotten(gone)
         return any(len(ids) == AT_ONCE for ids in removed)
 
     def owners(self) -> list[str]:
@@ -146,6 +116,16 @@ class HistoryFile:
         if self._files is not None:
             self._files.forgotten([id for id in owners if id not in recorded])
 
+    def rebuild(self, reason: str) -> None:
+        """Makes a new file of all that can be read of this one, which is moved aside.
+
+        Raises:
+            Replaced: that is done.
+            DatabaseError, OSError: it cannot be done now.
+        """
+        self.look()
+        self._rebuild(reason)
+
     def look(self) -> None:
         """Makes sure that what is open is still there, and the folder ours."""
         if self._hold is not None:
@@ -154,6 +134,7 @@ class HistoryFile:
             self._open_files.check()
         except Replaced:
             self._leave()
+            self.damages.forget()
             raise
 
     def close(self) -> None:
@@ -172,8 +153,8 @@ class HistoryFile:
                 self._age.note(connection, self._clock.now())
         except DatabaseError as error:
             self._dispose()
-            if _is_unreadable(error):
-                self._move_aside(error)
+            if is_damage(error):
+                self._rebuild(str(error.orig))
             raise
         # Only now it is certain that what was committed is there.
         self.look()
@@ -209,6 +190,7 @@ class HistoryFile:
                 row["kept_since"] = self._age.of(min(execution.ended_at, self._clock.now()))
             connection.execute(PUT_ROW, row)
             connection.execute(PUT_RECORD, record)
+            self.damages.mended([execution.id])
         except Exception as error:
             if isinstance(error, DatabaseError) and not isinstance(error, DataError):
                 raise
@@ -242,52 +224,15 @@ class HistoryFile:
             with closing(self._writing.raw_connection()) as raw:
                 raw.executescript(f"PRAGMA incremental_vacuum({PAGES_AT_ONCE})")
 
-    def _move_aside(self, error: DatabaseError) -> None:
-        self.close()
-        now = self._clock.now()
-        while (aside := self.path.with_name(f"{self.path.name}.broken-{now}")).exists():
-            now += 1
-        for suffix in ("-wal", "-shm", ""):
-            part = self.path.with_name(self.path.name + suffix)
-            if part.exists():
-                part.rename(aside.with_name(aside.name + suffix))
-        self._open_files.forget()
-        logger.error("%s is broken (%s): moved to %s", self.path, error.orig, aside.name)
-        raise Replaced(f"{self.path.name} was broken") from error
-
-
-def _engine(
-    path: Path, mode: str, begin: str, pragmas: Sequence[str], check: Callable[[], None] | None
-) -> Engine:
-    def connect() -> sqlite3.Connection:
-        if check is not None:
-            check()
-        connection = sqlite3.connect(
-            f"{path.as_uri()}?mode={mode}",
-            uri=True,
-            timeout=BUSY_SECONDS,
-            isolation_level=None,
-            check_same_thread=False,
-        )
-        try:
-            if connection.execute("PRAGMA page_count").fetchone() == (0,):
-                # Only before the first page is there, and that comes with the next pragma.
-                connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-            for pragma in pragmas:
-                connection.execute(pragma)
-        except sqlite3.Error:
-            connection.close()
-            raise
-        return connection
-
-    engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool, pool_size=READERS)
-
-    # sqlite3 itself begins a transaction at the first write only: reads would not be of one piece.
-    @event.listens_for(engine, "begin")
-    def begin_transaction(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
-
-    return engine
+    def _rebuild(self, reason: str) -> None:
+        with self.reader.closed():
+            self._dispose()
+            logger.error("%s is damaged: %s", self.path, reason)
+            result = rebuilt(self.path, self._clock.now())
+            self._open_files.forget()
+        logger.error("%s", result)
+        self.damages.rebuilt(result.lost, result.aside.name)
+        raise Replaced(f"{self.path.name} was damaged")
 
 
 def _remove(connection: Connection, those: Select[str]) -> Sequence[str]:
@@ -295,8 +240,3 @@ def _remove(connection: Connection, those: Select[str]) -> Sequence[str]:
     for table in (RECORDS, EXECUTIONS):
         connection.execute(delete(table).where(table.c.id.in_(listed(ids))))
     return ids
-
-
-def _is_unreadable(error: DatabaseError) -> bool:
-    code = getattr(error.orig, "sqlite_errorcode", 0)
-    return code & 0xFF in UNREADABLE

@@ -2,27 +2,22 @@
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, Self, TypeAlias
+from typing import Self, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, func, select
 
 from ..execution.filter import ExecutionFilter
-from ..execution.model import Execution, StartKey, Status
+from ..execution.model import Execution, Status
 from ..execution.page import Order, Page, PageRequest, paginate
-from ..execution.record import load
+from .damage import Damages
 from .gate import Gate, Read
-from .table import COLUMNS, LARGEST, RECORDS, around, conditions, listed
+from .records import ROW, executions_of
+from .table import COLUMNS, LARGEST, around, conditions, listed
 
 InMemory: TypeAlias = Mapping[str, Execution]
-
-SUMMARY = (
-    *("id", "pipeline_id", "pipeline_name", "status", "started_at", "ended_at", "duration"),
-    *("start_key", "start_digest"),
-)
-ROW = select(*(COLUMNS[name] for name in SUMMARY))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +38,7 @@ class HistoryReader:
     """
 
     _engine: Engine
+    _damages: Damages
     _gate: Gate = field(default_factory=Gate)
     _read: Read | None = None
 
@@ -64,7 +60,8 @@ class HistoryReader:
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
         read = self._read or Read()
-        with self._gate.passed(read), self._engine.begin() as connection:
+        # No commit at the end: SQLite refuses it where it has met a damaged page.
+        with self._gate.passed(read), self._engine.connect() as connection:
             raw = connection.connection.driver_connection
             assert isinstance(raw, sqlite3.Connection)
             with read.using(raw):
@@ -74,14 +71,17 @@ class HistoryReader:
         """The stored state of an execution, also of one that has not ended."""
         with self._reading() as connection:
             rows = connection.execute(ROW.where(COLUMNS.id == execution_id)).all()
-            return next(iter(executions_of(connection, rows)), None)
+            return next(iter(executions_of(connection, rows, self._damages, self._read)), None)
 
     def started_by(self, key: str) -> Execution | None:
         """The stored state of the execution that was started with this idempotency key."""
         newest = COLUMNS.started_at.desc(), COLUMNS.id.desc()
         with self._reading() as connection:
             found = ROW.where(COLUMNS.start_key == key).order_by(*newest).limit(1)
-            return next(iter(executions_of(connection, connection.execute(found).all())), None)
+            return next(
+                iter(executions_of(connection, connection.execute(found).all(), self._damages)),
+                None,
+            )
 
     def page(
         self,
@@ -109,7 +109,7 @@ class HistoryReader:
                 for statement in around(rows, order, request)
                 for row in connection.execute(statement)
             }
-            matching += executions_of(connection, near.values())
+            matching += executions_of(connection, near.values(), self._damages, self._read)
             by_status = connection.execute(counted.group_by(COLUMNS.status))
             counts = Counter({Status(status): number for status, number in by_status})
         counts.update(one.status for one in found)
@@ -131,39 +131,12 @@ class HistoryReader:
         rows = ROW.where(*wanted).order_by(COLUMNS.ended_at.desc(), COLUMNS.id.desc())
         rows = rows.limit(limit + len(from_memory)).offset(min(first, LARGEST))
         with self._reading() as connection:
-            from_file = executions_of(connection, connection.execute(rows).all())
+            from_file = executions_of(
+                connection, connection.execute(rows).all(), self._damages, self._read
+            )
             number = connection.execute(select(func.count()).where(*wanted)).scalar_one()
         merged = sorted([*from_file, *from_memory], key=_end, reverse=True)
         return merged[offset - first :][:limit], number + len(from_memory)
-
-
-def executions_of(connection: Connection, rows: Iterable[Row[Any]]) -> list[Execution]:
-    """The stored states of the executions of these rows."""
-    rows = list(rows)
-    wanted = RECORDS.c.id.in_(listed(row.id for row in rows))
-    records = connection.execute(select(RECORDS).where(wanted))
-    contents = {record.id: record.content for record in records}
-    return [_execution(row, contents.get(row.id, b"")) for row in rows]
-
-
-def _execution(row: Row[Any], content: bytes) -> Execution:
-    try:
-        return load(content)
-    except (AttributeError, LookupError, RecursionError, TypeError, ValueError):
-        # The row still has what it is found by.
-        return Execution(
-            id=row.id,
-            pipeline_id=row.pipeline_id,
-            pipeline_name=row.pipeline_name,
-            input="",
-            input_preview="",
-            started_at=row.started_at,
-            stages=(),
-            status=Status(row.status),
-            began_at=None if row.duration is None else row.ended_at - row.duration,
-            ended_at=row.ended_at,
-            start_key=None if row.start_key is None else StartKey(row.start_key, row.start_digest),
-        )
 
 
 def _ended(in_memory: InMemory) -> Iterator[ColumnElement[bool]]:

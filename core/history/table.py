@@ -21,6 +21,7 @@ from sqlalchemy import (
     select,
     tuple_,
 )
+from sqlalchemy.dialects.sqlite import Insert, insert
 from sqlalchemy.types import TypeDecorator
 
 from ..execution.filter import ExecutionFilter
@@ -102,6 +103,16 @@ ORDER_COLUMNS = {
     OrderField.DURATION: COLUMNS.duration,
     OrderField.PIPELINE_NAME: COLUMNS.pipeline_name,
 }
+
+
+def _put(table: Table, *changing: str) -> Insert:
+    new = insert(table)
+    changed = {name: new.excluded[name] for name in changing}
+    return new.on_conflict_do_update(index_elements=[table.c.id], set_=changed)
+
+
+PUT_ROW = _put(EXECUTIONS, "status", "ended_at", "duration", "kept_since")
+PUT_RECORD = _put(RECORDS, "content")
 
 
 def row_of(execution: Execution) -> dict[str, object]:

@@ -5,7 +5,7 @@ import logging
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from ..errors import Unavailable
-from .reader import ROW, executions_of
+from .records import ROW, executions_of
 from .table import AGE, COLUMNS, EXECUTIONS, TABLES
 
 logger = logging.getLogger("runcast.history")

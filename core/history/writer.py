@@ -65,6 +65,7 @@ class HistoryWriter:
         self._lost: set[str] = set()
         """Those of them that were in a file that has gone, and are not in the new one yet."""
         self._rewriting = False
+        self._damage: str | None = None
         self._reason: str | None = None
         self._thread = ThreadPoolExecutor(1, "runcast-history-writer")
         self._wake = asyncio.Event()
@@ -113,6 +114,11 @@ class HistoryWriter:
 
     def look(self) -> None:
         """Makes sure soon that the file is there."""
+        self._wake.set()
+
+    def rebuild(self, damage: str) -> None:
+        """Has the file rebuilt soon: what is damaged in it is more than a record."""
+        self._damage = damage
         self._wake.set()
 
     async def committed(self, execution_id: str) -> bool:
@@ -169,6 +175,8 @@ class HistoryWriter:
     async def _work(self) -> None:
         """A transaction's worth of what there is to do."""
         self._sleep_again()
+        if self._damage is not None:
+            await self._in_thread(self._file.rebuild, self._damage)
         if batch := self.backlog.batch(AT_ONCE):
             await self._in_thread(self._file.write, batch)
             self.backlog.written(batch)
@@ -228,12 +236,8 @@ class HistoryWriter:
 
     def _begin_anew(self, reason: str) -> None:
         """Whoever waits for a confirmation goes on to wait: it comes with the next file."""
-        logger.error(
-            "%s: %d executions of which it had the states are written anew, older ones are missing",
-            reason,
-            len(self._held),
-        )
-        self._reason, self._rewriting = reason, True
+        logger.error("%s: the %d executions in the lists are written anew", reason, len(self._held))
+        self._reason, self._rewriting, self._damage = reason, True, None
         self._lost = set(self._held)
         for execution in self._held.values():
             self.backlog.put(execution)

@@ -55,6 +55,7 @@ def test_roots() -> None:
             "execution",
             "executions",
             "executionsConnection",
+            "historyProblems",
             "node",
             "pipeline",
             "pipelineProblems",

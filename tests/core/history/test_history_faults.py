@@ -226,7 +226,7 @@ async def test_a_broken_file_is_moved_aside(
         assert await history.committed("exec_1")
     assert aside.read_text() == "an earlier one"
     assert aside.with_name(f"{FILE_NAME}.broken-{EPOCH_MS + 1}").read_bytes() == content
-    assert any("is broken" in message for message in messages(caplog))
+    assert any("is damaged" in message for message in messages(caplog))
     async with History(tmp_path, clock) as history:
         assert await total(history) == 1
 
