@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..core.clock import Clock
+from ..core.running.keeper import Keeper
 from ..core.running.stages.command import child_environment
 from ..core.running.stages.process import STDOUT, ChildProcess
 from .modes import CLI_TOOLS
@@ -33,9 +34,12 @@ class CliTools:
     than that. They see of the environment what stages see, so no keys.
     """
 
-    def __init__(self, environ: Mapping[str, str], clock: Clock) -> None:
+    def __init__(
+        self, environ: Mapping[str, str], clock: Clock, keeper: Keeper | None = None
+    ) -> None:
         self._environ = environ
         self._clock = clock
+        self._keeper = keeper
         self._asking = asyncio.Lock()
         self._states: dict[str, ToolState] = {}
         self._asked_at = 0.0
@@ -65,6 +69,7 @@ class CliTools:
                 receive,
                 stdin=subprocess.DEVNULL,
                 env=child_environment(self._environ),
+                keeper=self._keeper,
             )
         except OSError as error:
             return _missing(f"it cannot be started: {error.strerror}")

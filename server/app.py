@@ -23,6 +23,7 @@ from ..core.results.files import ExecutionFiles
 from ..core.results.output_writer import OutputWriter
 from ..core.results.outputs import Outputs
 from ..core.running.executor import PipelineExecutor
+from ..core.running.keeper import Keeper
 from ..core.running.stages import StageRunner
 from ..core.running.stages.command import CommandRunner
 from ..core.running.stages.prompt import PromptRunner
@@ -59,10 +60,11 @@ def create_app(settings: Settings, lock: DataLock | None = None) -> Starlette:
     clock = SystemClock()
     files = ExecutionFiles(settings.data, log_max=settings.log_max)
     wall_clock = WallClockWatch(clock)
-    pool = WorkerPool(max_idle=os.cpu_count() or 1)
-    prompts = PromptRunner(os.environ)
+    keeper = Keeper()
+    pool = WorkerPool(max_idle=os.cpu_count() or 1, keeper=keeper)
+    prompts = PromptRunner(os.environ, keeper=keeper)
     runners: dict[str, StageRunner[Any]] = {
-        "command": CommandRunner(),
+        "command": CommandRunner(keeper=keeper),
         "python": PythonRunner(pool),
         "prompt": prompts,
     }
@@ -101,7 +103,7 @@ def create_app(settings: Settings, lock: DataLock | None = None) -> Starlette:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         with LoopWatch():
-            async with wall_clock, files, history, writer, prompts, pool, manager, pipelines:
+            async with keeper, wall_clock, files, history, writer, prompts, pool, manager, pipelines:
                 yield
 
     watched: dict[str, health.Watched] = {
@@ -110,7 +112,8 @@ def create_app(settings: Settings, lock: DataLock | None = None) -> Starlette:
         "logs": files,
         "clock": wall_clock,
     }
-    routes = _routes(ctx, outputs, watched, settings)
+    tools = CliTools(ctx.environ, ctx.clock, keeper)
+    routes = _routes(ctx, outputs, tools, watched, settings)
     app = Starlette(
         routes=routes,
         middleware=_guards(settings, routes),
@@ -128,14 +131,18 @@ def create_app(settings: Settings, lock: DataLock | None = None) -> Starlette:
 
 
 def _routes(
-    ctx: Context, outputs: Outputs, watched: Mapping[str, health.Watched], settings: Settings
+    ctx: Context,
+    outputs: Outputs,
+    tools: CliTools,
+    watched: Mapping[str, health.Watched],
+    settings: Settings,
 ) -> list[BaseRoute]:
     token = _token(settings)
     schema = ExecutableSchema(settings, introspection=settings.introspects)
     playground = Playground()
     graphql = GraphQLEndpoint(schema, ctx, lambda said: bears(said, token), playground.page())
     old_socket = OldSocket(ctx, ctx.manager.persisted, lambda said: bears(said, token))
-    api = rest.routes(ctx, outputs, CliTools(ctx.environ, ctx.clock))
+    api = rest.routes(ctx, outputs, tools)
     return [
         *pages.routes(),
         *playground.routes(),

@@ -1,7 +1,7 @@
 """What every test can ask for."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -44,12 +44,12 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., ServerProcess]]:
         def start(
             *flags: str,
             hurry: Mapping[str, float] | None = None,
-            files: int | None = None,
+            within: Sequence[str] = (),
             **environ: str,
         ) -> ServerProcess:
             folder = tmp_path / f"server-{len(list(tmp_path.iterdir()))}"
             server = stack.enter_context(
-                serving(folder, *flags, hurry=hurry, files=files, **environ)
+                serving(folder, *flags, hurry=hurry, within=within, **environ)
             )
             stack.callback(server.end, soon=True)
             return server

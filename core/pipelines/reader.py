@@ -2,12 +2,14 @@
 
 import asyncio
 import pickle
+import socket
 import sys
-from asyncio.subprocess import PIPE, Process
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from subprocess import Popen
 
+from ..child_exit import ChildExit
 from .own_thread import in_own_thread
 from .reading import OPENED, READY, SIZE, Reading, main
 
@@ -44,9 +46,15 @@ class ProcessEnded(Exception):
 class ReadingProcess:
     """One process, which reads one file at a time."""
 
-    def __init__(self, process: Process) -> None:
-        assert process.stdin and process.stdout
-        self._process, self._input, self._output = process, process.stdin, process.stdout
+    def __init__(
+        self,
+        process: "Popen[bytes]",
+        exit: ChildExit,
+        output: asyncio.StreamReader,
+        input: asyncio.StreamWriter,
+    ) -> None:
+        self._process, self._exit = process, exit
+        self._output, self._input = output, input
 
     @classmethod
     async def start(cls) -> "ReadingProcess":
@@ -57,14 +65,18 @@ class ReadingProcess:
         """
         path = [entry for entry in sys.path if isinstance(entry, str)]
         argv = (sys.executable or "", "-c", SCRIPT, *path)
+        ours, theirs = socket.socketpair()
         try:
-            # A session of its own: Ctrl+C in a terminal is meant for the server.
-            process = await asyncio.create_subprocess_exec(
-                *argv, stdin=PIPE, stdout=PIPE, start_new_session=True
-            )
+            with theirs:
+                # A session of its own: Ctrl+C in a terminal is meant for the server.
+                process = Popen(  # noqa: ASYNC220  # takes less time than to have a thread do it
+                    argv, stdin=theirs.fileno(), stdout=theirs.fileno(), start_new_session=True
+                )
         except OSError as error:
+            ours.close()
             raise NotRead(f"no process can be started to read files: {error.strerror}") from error
-        return cls(process)
+        exit = ChildExit(process)
+        return cls(process, exit, *await asyncio.open_unix_connection(sock=ours))
 
     async def ready(self) -> None:
         """Returns when it can read.
@@ -94,19 +106,18 @@ class ReadingProcess:
 
     def kill(self) -> None:
         """Ends it whatever it does, without waiting for that."""
-        if not self._output.at_eof():
-            with suppress(ProcessLookupError):
-                self._process.kill()
+        if self.alive:
+            self._process.kill()
         self._input.close()
 
     @property
     def alive(self) -> bool:
         """Whether it has not ended yet, as far as is known."""
-        return self._process.returncode is None
+        return not self._exit.has_come
 
     async def ended(self) -> None:
         """Returns when it has ended."""
-        await self._process.wait()
+        await self._exit.status()
 
     async def _receive_within(self, seconds: float) -> bytes:
         try:

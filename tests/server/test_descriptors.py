@@ -13,7 +13,7 @@ from deadlines import eventually
 from doors import GraphQLDoor
 from needs import need
 from runcast.server.connections.descriptors import BACKLOG, OWN, PER_EXECUTION
-from server_process import ServerProcess
+from server_process import ServerProcess, limited
 
 FILES = 1024
 NUMBER = 1100
@@ -64,7 +64,7 @@ def test_many_idle_connections(
     serve: Callable[..., ServerProcess], connect: Connect, name: str, secret: str
 ) -> None:
     """1,100 at a limit of 1,024 open files: what runs goes on, and whatever is asked is done."""
-    server = serve(*SECRETS[secret], files=FILES)
+    server = serve(*SECRETS[secret], within=limited(FILES))
     server.client.headers["Authorization"] = f"Bearer {TOKEN}"
     door = GraphQLDoor(server.client)
     before = door.start("shell")
@@ -136,5 +136,5 @@ def test_a_limit_that_can_be_raised(serve: Callable[..., ServerProcess], connect
 
 def test_a_low_limit_is_told(serve: Callable[..., ServerProcess]) -> None:
     """What cannot be had is said once, at the start."""
-    assert "ulimit -n" in serve(files=FILES).complained
-    assert "ulimit -n" not in serve("--max-connections", "100", files=FILES).complained
+    assert "ulimit -n" in serve(within=limited(FILES)).complained
+    assert "ulimit -n" not in serve("--max-connections", "100", within=limited(FILES)).complained

@@ -36,9 +36,9 @@ def command(hurry: Mapping[str, float] | None) -> list[str]:
     return [sys.executable, str(HURRIED), json.dumps(hurry)] if hurry else [COMMAND]
 
 
-def limited(files: int | None) -> list[str]:
+def limited(files: int) -> list[str]:
     """What stands before a command that may have so many open files, and not raise that limit."""
-    return [] if files is None else ["sh", "-c", f'ulimit -n {files} && exec "$@"', "sh"]
+    return ["sh", "-c", f'ulimit -n {files} && exec "$@"', "sh"]
 
 
 def runcast(
@@ -59,7 +59,10 @@ def runcast(
 
 
 class ServerProcess:
-    """`runcast serve`; `folder` takes its data, unless a flag says otherwise, and what it says."""
+    """`runcast serve`; `folder` takes its data, unless a flag says otherwise, and what it says.
+
+    `within` is a command that runs it.
+    """
 
     def __init__(
         self,
@@ -67,11 +70,11 @@ class ServerProcess:
         flags: Sequence[str],
         environ: Mapping[str, str],
         hurry: Mapping[str, float] | None = None,
-        files: int | None = None,
+        within: Sequence[str] = (),
     ) -> None:
         self._stdout, self._stderr = folder / "stdout", folder / "stderr"
         self.data = folder / "data"
-        arguments = [*limited(files), *command(hurry), "serve", "--data", str(self.data), *flags]
+        arguments = [*within, *command(hurry), "serve", "--data", str(self.data), *flags]
         with self._stdout.open("w") as stdout, self._stderr.open("w") as stderr:
             self.process = psutil.Popen(
                 arguments, stdout=stdout, stderr=stderr, env=clean_environ(**environ)
@@ -110,10 +113,16 @@ class ServerProcess:
     def children(self) -> list[psutil.Process]:
         """Every process that it has started, and those that these have started.
 
-        Without those that read pipeline files: they come and go on their own.
+        Without those that come and go on their own: they read pipeline files, or are the keeper.
         """
         every = self.process.children(recursive=True)
-        return [child for child in every if not reads_pipelines(child)]
+        return [child for child in every if not (reads_pipelines(child) or is_keeper(child))]
+
+    def keeper(self) -> psutil.Process:
+        """What ends the others when the server is killed."""
+        found = [child for child in self.process.children() if is_keeper(child)]
+        assert len(found) == 1
+        return found[0]
 
     def end(self, *, soon: bool = False) -> None:
         """Ends the server and whatever it may have left; at once if nobody looks at its data."""
@@ -158,18 +167,18 @@ def serving(
     folder: Path,
     *flags: str,
     hurry: Mapping[str, float] | None = None,
-    files: int | None = None,
+    within: Sequence[str] = (),
     **environ: str,
 ) -> Iterator[ServerProcess]:
     """A server with the test pipelines that is ready, ended when the block is left.
 
-    `files` is how many it may have open.
+    `within` is a command that starts it, such as `limited`.
     """
     places = [] if "--port" in flags or "RUNCAST_PORT" in environ else ["--port", "0"]
     if "--pipelines" not in flags:
         places += ["--pipelines", str(PIPELINES)]
     folder.mkdir(parents=True, exist_ok=True)
-    server = ServerProcess(folder, [*places, *flags], environ, hurry, files)
+    server = ServerProcess(folder, [*places, *flags], environ, hurry, within)
     try:
         server.wait_until_ready()
         yield server
@@ -184,10 +193,19 @@ def all_gone(processes: Sequence[psutil.Process]) -> bool:
 
 def reads_pipelines(process: psutil.Process) -> bool:
     """Whether a server has started the process to read pipeline files."""
+    return "pipelines.reading" in _command(process)
+
+
+def is_keeper(process: psutil.Process) -> bool:
+    """Whether a server has started the process to end the others."""
+    return "keeper_process.py" in _command(process)
+
+
+def _command(process: psutil.Process) -> str:
     try:
-        return any("pipelines.reading" in word for word in process.cmdline())
+        return " ".join(process.cmdline())
     except (psutil.NoSuchProcess, psutil.ZombieProcess):
-        return False
+        return ""
 
 
 def _runs(process: psutil.Process) -> bool:

@@ -14,6 +14,7 @@ from ...execution.stored import StoredValue, TooLarge
 from ...json_value import JSON, dumps
 from ...pipelines.pipeline import CommandStage
 from ..cancels import in_spite_of_cancels
+from ..keeper import Keeper
 from . import StageCall, StageResult
 from .process import STDOUT, ChildProcess
 
@@ -30,8 +31,11 @@ HEARD_AT_ONCE = {"PYTHONUNBUFFERED": "1"}
 class CommandRunner:
     """Runs argv lists. Nothing goes through a shell, unless the program is one."""
 
-    def __init__(self, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, environ: Mapping[str, str] | None = None, keeper: Keeper | None = None
+    ) -> None:
         self._environ = os.environ if environ is None else environ
+        self._keeper = keeper
 
     async def run(self, call: StageCall[CommandStage]) -> StageResult:
         """The value is what the child wrote to stdout, without the newlines at its end, as `$(…)`
@@ -64,7 +68,12 @@ class CommandRunner:
 
         try:
             return await ChildProcess.start(
-                call.stage.command, receive, stdin=stdin, cwd=cwd, env=self._env(call)
+                call.stage.command,
+                receive,
+                stdin=stdin,
+                cwd=cwd,
+                env=self._env(call),
+                keeper=self._keeper,
             )
         except (OSError, ValueError) as error:
             program = call.stage.command[0]

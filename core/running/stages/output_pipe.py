@@ -13,20 +13,21 @@ HAS_PIPE_SIZE = hasattr(fcntl, "F_SETPIPE_SZ")
 class OutputPipe(asyncio.Protocol):
     """Made before the child, to which `write_end` is given, and connected once that has started.
 
-    A pipe of our own, for uvloop would take a socket: nobody could open `/dev/stdout` there.
+    A pipe and no socket: nobody could open `/dev/stdout` there.
     """
 
-    def __init__(self, receive: Callable[[bytes], None]) -> None:
+    def __init__(self) -> None:
         self.drained = asyncio.Event()
         """Set when all was received, for nobody has the other end any more, or it was closed."""
-        self._receive = receive
+        self._receive: Callable[[bytes], None]
         self._transport: asyncio.ReadTransport | None = None
         read_end, self.write_end = os.pipe()
         self._file = open(read_end, "rb", buffering=0)  # noqa: PTH123, SIM115  # a descriptor, which `close` closes
         _widen(read_end)
 
-    async def connect(self) -> None:
+    async def connect(self, receive: Callable[[bytes], None]) -> None:
         """From now on `receive` is called with what is written, as it comes."""
+        self._receive = receive
         self._close_write_end()
         loop = asyncio.get_running_loop()
         self._transport, _ = await loop.connect_read_pipe(lambda: self, self._file)

@@ -8,6 +8,7 @@ from typing import Self
 from ...errors import StageError
 from ...pipelines.pipeline import PromptStage
 from ..contents import Contents, computed, content
+from ..keeper import Keeper
 from ..template import Scope, render, resolve
 from . import StageCall, StageResult
 from .models import PROVIDERS, Models
@@ -27,10 +28,11 @@ class PromptRunner:
         self,
         environ: Mapping[str, str] | None = None,
         tools: Mapping[str, tuple[str, ...]] = TOOLS,
+        keeper: Keeper | None = None,
     ) -> None:
         self._environ = os.environ if environ is None else environ
         self._models = Models(self._environ)
-        self._tools = Tools(self._environ, tools)
+        self._tools = Tools(self._environ, tools, keeper)
 
     async def __aenter__(self) -> Self:
         await self._models.__aenter__()

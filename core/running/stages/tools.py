@@ -16,6 +16,7 @@ from ...execution.stored import StoredValue, TooLarge
 from ...pipelines.pipeline import PromptStage
 from ...text import trimmed
 from ..contents import content
+from ..keeper import Keeper
 from . import StageCall, StageResult
 from .command import child_environment
 from .models import PROVIDERS
@@ -53,10 +54,14 @@ class Tools:
     """The commands that may be run, by name. Which model they ask is their own business."""
 
     def __init__(
-        self, environ: Mapping[str, str], commands: Mapping[str, tuple[str, ...]] = TOOLS
+        self,
+        environ: Mapping[str, str],
+        commands: Mapping[str, tuple[str, ...]] = TOOLS,
+        keeper: Keeper | None = None,
     ) -> None:
         self._environ = environ
         self._commands = commands
+        self._keeper = keeper
 
     async def answer(self, call: StageCall[PromptStage], prompt: str) -> StageResult:
         """What the tool writes to stdout, put out as it comes, without white space around it.
@@ -126,7 +131,7 @@ class Tools:
             )
             try:
                 child = await ChildProcess.start(
-                    argv, receive, stdin=stdin, cwd=Path(folder), env=env
+                    argv, receive, stdin=stdin, cwd=Path(folder), env=env, keeper=self._keeper
                 )
             except OSError as error:
                 raise _unusable(f"{argv[0]} cannot be started: {error.strerror}") from None

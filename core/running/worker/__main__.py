@@ -10,4 +10,7 @@ from .worker import Worker, protect_the_server
 if __name__ == "__main__":
     faulthandler.enable()
     protect_the_server()
-    Worker(Channel(socket.socket(fileno=int(sys.argv[1])))).run()
+    connection = socket.socket(fileno=int(sys.argv[1]))
+    # Nor do children get it that a function starts by `os.posix_spawn` or with `close_fds=False`.
+    connection.set_inheritable(False)
+    Worker(Channel(connection)).run()

@@ -14,6 +14,7 @@ from ...errors import StageError
 from ...json_value import JSON
 from ...pipelines.pipeline import PythonStage
 from ..cancels import in_spite_of_cancels
+from ..keeper import Keeper
 from ..stages import StageCall
 from .function import Function, Module
 from .messages import FileValue, Stale, call_body, remove
@@ -38,8 +39,14 @@ class WorkerPool:
     busy is not its business: the engine's limit bounds that.
     """
 
-    def __init__(self, max_idle: int, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        max_idle: int,
+        environ: Mapping[str, str] | None = None,
+        keeper: Keeper | None = None,
+    ) -> None:
         self._max_idle = max_idle
+        self._keeper = keeper
         self._environ = dict(os.environ if environ is None else environ)
         self._idle: OrderedDict[WorkerProcess, None] = OrderedDict()
         """Sync ones and those that nobody has called yet, longest idle first."""
@@ -195,7 +202,7 @@ class WorkerPool:
 
     async def _fresh(self) -> WorkerProcess:
         spare, self._spare = self._spare, None
-        starting = spare or asyncio.create_task(WorkerProcess.start(self._environ))
+        starting = spare or asyncio.create_task(self._start())
         try:
             worker = await asyncio.shield(starting)
         except asyncio.CancelledError:
@@ -284,8 +291,11 @@ class WorkerPool:
             # A machine that has no more processes is the business of whoever needs one.
             self._spare.add_done_callback(self._drop_failed_spare)
 
+    async def _start(self) -> WorkerProcess:
+        return await WorkerProcess.start(self._environ, self._keeper)
+
     async def _warm(self) -> WorkerProcess:
-        worker = await WorkerProcess.start(self._environ)
+        worker = await self._start()
         worker.warm_up()
         return worker
 

@@ -16,6 +16,7 @@ from ...json_value import JSON
 from ...pipelines.pipeline import PythonStage
 from ..attempt_log import AttemptLog
 from ..cancels import in_spite_of_cancels
+from ..keeper import Keeper
 from ..stages import StageCall, Stop
 from ..stages.process import STDOUT, ChildProcess
 from ..worker.frames import Head, Unpacker, packed
@@ -77,7 +78,9 @@ class WorkerProcess(asyncio.Protocol):
         self._heartbeat = Heartbeat(self._ping, self._end_the_silent)
 
     @classmethod
-    async def start(cls, environ: Mapping[str, str]) -> "WorkerProcess":
+    async def start(
+        cls, environ: Mapping[str, str], keeper: Keeper | None = None
+    ) -> "WorkerProcess":
         worker = cls()
         ours, theirs = socket.socketpair()
         try:
@@ -88,6 +91,7 @@ class WorkerProcess(asyncio.Protocol):
                     stdin=subprocess.DEVNULL,
                     env=environ,
                     pass_fds=(theirs.fileno(),),
+                    keeper=keeper,
                 )
         except BaseException:
             ours.close()

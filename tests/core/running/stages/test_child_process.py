@@ -1,6 +1,7 @@
 """A child and all that it starts: told apart, watched and ended together."""
 
 import asyncio
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -22,6 +23,15 @@ from stage_attempts import left_of
 
 SUPPORT = Path(__file__).parents[3] / "support"
 MANY_SECONDS = 60.0
+LISTS_OPEN_FILES = """
+import os
+for number in range(1024):
+    try:
+        os.fstat(number)
+    except OSError:
+        continue
+    print(number)
+"""
 
 pytestmark = pytest.mark.usefixtures("leaves_no_task")
 
@@ -226,6 +236,19 @@ async def test_a_zombie_in_the_group_is_not_waited_for(tmp_path: Path) -> None:
         assert [zombie.status() for zombie in parent.children()] == [psutil.STATUS_ZOMBIE]
     finally:
         parent.kill()
+
+
+async def test_it_inherits_nothing_but_its_streams() -> None:
+    """Whatever its parent has open, marked for children or not; nor copies of its own streams."""
+    ours, theirs = os.pipe()
+    os.set_inheritable(theirs, True)
+    try:
+        script = Script()
+        await (await script.start_program(sys.executable, "-c", LISTS_OPEN_FILES)).ended()
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert script.written.split() == [b"0", b"1", b"2"]
 
 
 async def test_nothing_stays_open() -> None:
