@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from .. import __version__
+from .init import leave_process_1
 from .settings import LIMITS, Settings
 
 METAVARS = {"int": "N", "float": "SECONDS", "Path": "DIR", "str": "TEXT", "SecretStr": "TOKEN"}
@@ -63,6 +64,7 @@ def serve(**given: object) -> None:
 
     Each option is also an environment variable, the name of which stands behind it; an option wins.
     """
+    leave_process_1()
     flags = {name: value for name, value in given.items() if value not in (None, ())}
     try:
         settings = Settings(**flags)  # type: ignore[arg-type]  # pydantic checks them

@@ -4,10 +4,12 @@ import asyncio
 import gc
 import logging
 import os
+import signal
 import socket
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
+from types import FrameType
 
 import click
 import uvicorn
@@ -24,10 +26,11 @@ from .connections.wires import Wires
 from .data import DataInUse, DataLock, locked
 from .message_size import MARGIN, MAX_BYTES
 from .settings import Settings
+from .signals import LIKE_SIGTERM, Stopping, taken_like_sigterm
 
 SHUTDOWN_GRACE_SECONDS = 3.0
 LOOK_SECONDS = 0.1
-GRACEFUL_SECONDS = 2
+GRACEFUL_SECONDS = 1
 LAST_WORDS_SECONDS = 1.0
 PING_SECONDS = 12.0
 PONG_SECONDS = 12.0
@@ -43,15 +46,27 @@ class CannotServe(Exception):
 class Server(uvicorn.Server):
     """Says that it listens, and ends executions and subscriptions before it closes connections.
 
-    What runs has `SHUTDOWN_GRACE_SECONDS`, or no more of them once Ctrl+C comes again. uvicorn's
-    lifespan shutdown runs only after every connection is gone, and a subscription to an execution
-    that runs never goes by itself.
+    SIGINT, SIGTERM, SIGHUP and SIGQUIT stop it. What runs has `SHUTDOWN_GRACE_SECONDS`, or no time
+    at all once SIGINT or SIGTERM comes again. uvicorn's lifespan shutdown runs only after every
+    connection is gone, and a subscription to an execution that runs never goes by itself.
     """
 
     def __init__(self, config: uvicorn.Config, ctx: Context, greet: Callable[[], None]) -> None:
         super().__init__(config)
         self._ctx = ctx
         self._greet = greet
+        self._stopping = Stopping()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        with taken_like_sigterm(self.handle_exit), super().capture_signals():
+            yield
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self._stopping.hastened_by(sig):
+            self.force_exit = True
+        elif not self.should_exit:
+            super().handle_exit(signal.SIGTERM if sig in LIKE_SIGTERM else sig, frame)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -68,8 +83,12 @@ class Server(uvicorn.Server):
         if self.force_exit:
             await manager.close(0)
         await closing
-        await self._last_words()
+        if not self.force_exit:
+            await self._last_words()
         await super().shutdown(sockets)
+        if self.force_exit:
+            # uvicorn leaves that out then; the history would not be written to its end.
+            await self.lifespan.shutdown()
 
     async def _last_words(self) -> None:
         """Who follows something is told its end before the connection goes, if it listens."""
@@ -80,7 +99,7 @@ class Server(uvicorn.Server):
 
 
 def run(settings: Settings) -> None:
-    """Serves until SIGINT or SIGTERM.
+    """Serves until a signal ends it.
 
     Raises:
         CannotServe: the address or the data folder cannot be used, or the pipelines not be read.

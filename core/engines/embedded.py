@@ -92,7 +92,8 @@ class EmbeddedEngine:
         await self._settle(grace)
         for run in self._running.values():
             run.cancel()
-        await self._settle(min(self._grace, SHUTDOWN_GRACE_SECONDS))
+        if grace:
+            await self._settle(min(self._grace, SHUTDOWN_GRACE_SECONDS))
         for run in self._running.values():
             run.stop.force.set()
         await self._settle(1)

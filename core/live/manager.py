@@ -100,6 +100,8 @@ class ExecutionManager:
     async def close(self, grace: float) -> None:
         """Starts nothing more, gives what runs `grace` seconds, then ends it and every watch.
 
+        Without any grace, stages that are cancelled have none of their own either.
+
         A further call, with less grace, hastens the end; each returns when it has come.
         """
         self.closing = True

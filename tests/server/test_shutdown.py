@@ -13,6 +13,7 @@ import pytest
 from deadlines import eventually
 from doors import GraphQLDoor
 from runcast.server.graphql.socket import PROTOCOL
+from runcast.server.signals import SAME_SECONDS
 from server_process import ENDS_SOON, ServerProcess, all_gone
 from subscriptions import check_progress, connected, until_begun, whole
 from websockets.asyncio.client import connect
@@ -21,6 +22,13 @@ from websockets.typing import Subprotocol
 
 PIPELINES = ("shell", "stubborn", "blocking", "waiting")
 IN_TIME = 10.0
+END = "query($id: ID!) { execution(id: $id) { endReason } }"
+WAITS_FOR_EVER = {
+    "runcast.server.serve:SHUTDOWN_GRACE_SECONDS": 600,
+    "runcast.server.signals:LAST_SECONDS": 600,
+    "runcast.server.signals:HASTENED_SECONDS": 600,
+}
+"""For `hurry`: a server that does not end while something runs, unless it is told to make haste."""
 
 
 @pytest.mark.parametrize(
@@ -28,10 +36,12 @@ IN_TIME = 10.0
     [
         (signal.SIGTERM, ENDS_SOON),
         (signal.SIGINT, ENDS_SOON),
+        (signal.SIGHUP, ENDS_SOON),
+        (signal.SIGQUIT, ENDS_SOON),
         pytest.param(signal.SIGTERM, None, marks=pytest.mark.campaign),
         pytest.param(signal.SIGINT, None, marks=pytest.mark.campaign),
     ],
-    ids=["SIGTERM, soon", "SIGINT, soon", "SIGTERM", "SIGINT"],
+    ids=["SIGTERM, soon", "SIGINT, soon", "SIGHUP, soon", "SIGQUIT, soon", "SIGTERM", "SIGINT"],
 )
 async def test_told_to_stop(
     serve: Callable[..., ServerProcess], number: signal.Signals, hurry: dict[str, float] | None
@@ -80,19 +90,70 @@ async def test_an_open_list_is_interrupted(serve: Callable[..., ServerProcess]) 
     await asyncio.to_thread(server.process.wait, 20)
 
 
-async def test_twice_told(serve: Callable[..., ServerProcess]) -> None:
-    """A second Ctrl+C does not wait for what runs, and still leaves no process."""
-    server = serve("--grace", "1", hurry={"runcast.server.serve:SHUTDOWN_GRACE_SECONDS": 600})
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (signal.SIGINT, signal.SIGINT),
+        (signal.SIGTERM, signal.SIGTERM),
+        (signal.SIGHUP, signal.SIGINT),
+    ],
+)
+async def test_twice_told(
+    serve: Callable[..., ServerProcess], first: signal.Signals, second: signal.Signals
+) -> None:
+    """The second time it does not wait for what runs, and still leaves no process."""
+    server = serve("--grace", "60", hurry=WAITS_FOR_EVER)
+    door = GraphQLDoor(server.client)
+    ids = [door.start(pipeline, "hello") for pipeline in PIPELINES]
+    eventually(lambda: _begun(door) == len(PIPELINES))
+    family = server.children()
+    server.process.send_signal(first)
+    eventually(lambda: _refuses(server))
+    with pytest.raises(psutil.TimeoutExpired):
+        await asyncio.to_thread(server.process.wait, 3 * SAME_SECONDS)
+    server.process.send_signal(second)
+    await asyncio.to_thread(server.process.wait, IN_TIME)
+    eventually(lambda: all_gone(family))
+    again = serve("--data", str(server.data))
+    found = [GraphQLDoor(again.client).ask(END, id=id)["execution"] for id in ids]
+    reasons = {execution["endReason"] for execution in found}
+    assert reasons == {"SERVER_SHUTDOWN"}, "the history was written to its end"
+
+
+def test_two_signals_at_once_are_one(serve: Callable[..., ServerProcess]) -> None:
+    """Terminals and `timeout` tell a process and its group: that is no haste."""
+    server = serve(hurry={**WAITS_FOR_EVER, "runcast.server.signals:SAME_SECONDS": 600})
+    door = GraphQLDoor(server.client)
+    door.start("waiting", "hello")
+    eventually(lambda: _begun(door))
+    server.process.send_signal(signal.SIGTERM)
+    eventually(lambda: _refuses(server))
+    server.process.send_signal(signal.SIGTERM)
+    with pytest.raises(psutil.TimeoutExpired):
+        server.process.wait(1)
+
+
+def test_nothing_holds_it_up_for_ever(serve: Callable[..., ServerProcess]) -> None:
+    """Some time after the signal it is gone, whatever it waits for, with what it has started."""
+    server = serve(hurry={**WAITS_FOR_EVER, "runcast.server.signals:LAST_SECONDS": 1.0})
     door = GraphQLDoor(server.client)
     for pipeline in PIPELINES:
         door.start(pipeline, "hello")
     eventually(lambda: _begun(door) == len(PIPELINES))
     family = server.children()
-    server.process.send_signal(signal.SIGINT)
-    eventually(lambda: _refuses(server))
-    server.process.send_signal(signal.SIGINT)
-    await asyncio.to_thread(server.process.wait, IN_TIME)
+    server.process.terminate()
+    assert server.process.wait(IN_TIME) == -signal.SIGALRM
     eventually(lambda: all_gone(family))
+
+
+def test_nohup(serve: Callable[..., ServerProcess]) -> None:
+    """A server that is started with SIGHUP ignored goes on ignoring it."""
+    server = serve(within=("sh", "-c", "trap '' HUP; exec \"$@\"", "sh"))
+    for _ in range(3):
+        server.process.send_signal(signal.SIGHUP)
+        assert server.client.get("/readyz").status_code == 200
+    server.process.terminate()
+    server.process.wait(IN_TIME)
 
 
 def test_idle_server_stops(serve: Callable[..., ServerProcess]) -> None:
@@ -102,20 +163,6 @@ def test_idle_server_stops(serve: Callable[..., ServerProcess]) -> None:
     server.process.terminate()
     server.process.wait(20)
     assert time.monotonic() - asked < 5
-
-
-def test_killed(serve: Callable[..., ServerProcess]) -> None:
-    """When the server is killed, its worker processes end by themselves."""
-    server = serve()
-    door = GraphQLDoor(server.client)
-    door.start("blocking", "hello")
-    door.start("several-v1", "hello")
-    eventually(lambda: _begun(door))
-    workers = [child for child in server.children() if _is_worker(child)]
-    assert workers
-    server.process.kill()
-    server.process.wait(20)
-    eventually(lambda: all_gone(workers))
 
 
 def _begun(door: GraphQLDoor) -> int:
@@ -134,7 +181,3 @@ def _refuses(server: ServerProcess) -> bool:
         return server.client.get("/readyz").status_code == 503
     except httpx.TransportError:
         return True
-
-
-def _is_worker(child: psutil.Process) -> bool:
-    return any(part.endswith(".worker") for part in child.cmdline())
