@@ -103,7 +103,17 @@ def create_app(settings: Settings, lock: DataLock | None = None) -> Starlette:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         with LoopWatch():
-            async with keeper, wall_clock, files, history, writer, prompts, pool, manager, pipelines:
+            async with (
+                keeper,
+                wall_clock,
+                files,
+                history,
+                writer,
+                prompts,
+                pool,
+                manager,
+                pipelines,
+            ):
                 yield
 
     watched: dict[str, health.Watched] = {

@@ -22,7 +22,7 @@ def test_a_threat(row: list[str]) -> None:
     """Each has a limit and a test, and perhaps a setting; these exist."""
     _, limit, setting, test = row
     flags = re.findall(r"`--([a-z-]+)", setting)
-    files = re.findall(r"`([a-z_/]+\.py)`", test)
+    files = re.findall(r"`([a-z0-9_/]+\.py)`", test)
     assert limit and files
     assert {flag.replace("-", "_") for flag in flags} <= set(Settings.model_fields)
     assert [file for file in files if not (ROOT / "tests" / file).is_file()] == []
