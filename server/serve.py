@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import logging
 import os
 import signal
 import socket
@@ -24,10 +23,12 @@ from .connections.web_socket import WebSocketConnection
 from .connections.wire import Shared
 from .connections.wires import Wires
 from .data import DataInUse, DataLock, locked
+from .log import logging_to
 from .message_size import MARGIN, MAX_BYTES
 from .settings import Settings
 from .signals import LIKE_SIGTERM, Stopping, taken_like_sigterm
 
+STDERR = 2
 SHUTDOWN_GRACE_SECONDS = 3.0
 LOOK_SECONDS = 0.1
 GRACEFUL_SECONDS = 1
@@ -104,10 +105,10 @@ def run(settings: Settings) -> None:
     Raises:
         CannotServe: the address or the data folder cannot be used, or the pipelines not be read.
     """
-    _log_to_stderr()
     try:
         # The folder first: a server that is about to end has its port until then, too.
         with (
+            logging_to(STDERR),
             locked(settings.data, DATA_WAIT_SECONDS) as lock,
             _listen(settings) as listener,
         ):
@@ -176,19 +177,3 @@ def _greet(ctx: Context, listener: socket.socket, settings: Settings) -> None:
     click.echo(f"  Health     http://{place}/healthz  http://{place}/readyz")
     click.echo(f"  Pipelines  {pipelines}  ({origin})")
     click.echo("Stop with Ctrl+C.")
-
-
-def _log_to_stderr() -> None:
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
-    log = logging.getLogger("uvicorn.error")
-    log.setLevel(logging.WARNING)
-    log.addFilter(_without_traceback)
-
-
-def _without_traceback(record: logging.LogRecord) -> bool:
-    """A frame that is no UTF-8 is the client's fault: one line says it."""
-    if record.exc_info and isinstance(record.exc_info[1], UnicodeDecodeError):
-        record.exc_info = None
-    return True
