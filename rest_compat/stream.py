@@ -17,7 +17,7 @@ from ..core.execution.log import LogPiece, LogStream
 from ..core.execution.model import Execution
 from ..core.json_value import dumps
 from ..resolvers.context import Context
-from ..resolvers.executions import watch_execution
+from ..resolvers.executions import follow_execution, get_execution
 from .answers import encoded
 from .live import LiveResponse
 from .shapes import list_item, result, stage_progress
@@ -34,16 +34,17 @@ EVENT_WORDS = {
 
 
 async def stream_execution(ctx: Context, request: Request) -> Response:
-    """Every change from now on, or from the one that the client has seen last.
+    """Every change from now on, or from the one that the client has seen last; of what only the
+    history has, its end.
 
     Raises:
         NotFound: no such execution.
+        Unavailable: it is not live, and the history cannot be read.
         InvalidInput: `Last-Event-ID` or `after` is not the id of an event.
     """
-    id = request.path_params["id"]
+    now = await get_execution(ctx, request.path_params["id"])
     after = request.headers.get("last-event-id") or request.query_params.get("after") or None
-    changes = watch_execution(ctx, id, after)
-    now = ctx.manager.get(id)
+    changes = await follow_execution(ctx, now.id, after)
     if request.method == "HEAD":
         return Response(media_type="text/event-stream")
     events = _Events(ctx, now)
