@@ -67,16 +67,21 @@ async def page_executions(
     request: PageRequest | None = None,
     *,
     include_history: bool = False,
+    whole: bool = True,
 ) -> ExecutionPage:
     """A page of the list in an order of the caller's choice; START_TIME, newest first, if none.
 
+    Unless `whole`, those that only the history has come without input, values and output.
+
     Raises:
-        InvalidInput: a cursor or a number is off.
+        InvalidInput: a cursor or a number is off, or the page is too large to be whole.
         Unavailable: the history cannot be read.
     """
     cursor = ctx.manager.list_cursor()
     if include_history:
-        found = await ctx.history.merged_page(ctx.manager.list(), filter, order, request)
+        found = await ctx.history.merged_page(
+            ctx.manager.list(), filter, order, request, whole=whole
+        )
         return ExecutionPage(found.page, found.total, found.counts, cursor)
     live = ctx.manager.list(filter.of_any_status())
     matching = [one for one in live if filter.admits(one.status)]

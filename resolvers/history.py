@@ -25,7 +25,7 @@ class EndedPage:
 async def list_history(
     ctx: Context, page: int, page_size: int, filter: ExecutionFilter = EVERYTHING
 ) -> EndedPage:
-    """A page past the end is empty.
+    """A page past the end is empty; see `whole` for what may be large.
 
     Raises:
         InvalidInput: a number is out of bounds.
@@ -33,8 +33,17 @@ async def list_history(
     """
     _check("page", page, MAX_PAGE)
     _check("pageSize", page_size, MAX_PAGE_SIZE)
-    executions, total = await ctx.history.ended_page(page, page_size, filter)
+    executions, total = await ctx.history.ended_page(page, page_size, filter, whole=False)
     return EndedPage(executions, total, page, page_size)
+
+
+async def whole(ctx: Context, execution: Execution) -> Execution:
+    """An execution of a page with its input, values and output.
+
+    Raises:
+        Unavailable: the history cannot be read.
+    """
+    return await ctx.history.get(execution.id) or execution
 
 
 def list_problems(ctx: Context) -> list[HistoryProblem]:

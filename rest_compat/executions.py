@@ -68,7 +68,11 @@ async def _history(ctx: Context, request: Request) -> dict[str, object]:
     page, page_size = _number(request, "page", 1), _number(request, "pageSize", 20)
     found = await history.list_history(ctx, page, page_size, _asked_filter(request))
     return {
-        "executions": [await encoded(ctx, one, history_record) for one in found.executions],
+        # One after the other: each may be large, and little of it is shown.
+        "executions": [
+            await encoded(ctx, await history.whole(ctx, one), history_record)
+            for one in found.executions
+        ],
         "total": found.total,
         "page": found.page,
         "pageSize": found.page_size,

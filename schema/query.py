@@ -1,9 +1,11 @@
 """What can be asked."""
 
+from collections.abc import Iterable, Iterator
 from typing import Annotated
 
 import strawberry
 from strawberry import ID, UNSET
+from strawberry.types.nodes import SelectedField, Selection
 
 from ..core.errors import NotFound, Unavailable
 from ..core.execution.page import PageRequest
@@ -24,6 +26,9 @@ from .pipeline import Pipeline, PipelineProblem
 from .scalars import DateTime
 
 argument = strawberry.argument
+
+LARGE = frozenset({"input", "output", "log"})
+"""Fields of executions and stages for which the history must read all of a record."""
 
 
 @strawberry.type(description="The current state of the server.")
@@ -110,6 +115,7 @@ class Query:
                 order.to_core(),
                 request,
                 include_history=include_history,
+                whole=not LARGE.isdisjoint(selected_names(info.selected_fields)),
             )
         return ExecutionConnection.of(info, found)
 
@@ -166,6 +172,14 @@ class Query:
             queued=state.queued,
             subscribers=state.subscribers,
         )
+
+
+def selected_names(selections: Iterable[Selection]) -> Iterator[str]:
+    """The names of all fields below, also those in fragments."""
+    for selection in selections:
+        if isinstance(selection, SelectedField):
+            yield selection.name
+        yield from selected_names(selection.selections)
 
 
 async def _execution(info: Info, id: str) -> Execution | None:

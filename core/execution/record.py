@@ -62,6 +62,12 @@ def storable(execution: Execution) -> Execution:
     return replace(execution, stages=stages, output=_small(execution.output))
 
 
+def light(execution: Execution) -> Execution:
+    """The same execution without what may be large in it: its input, values and output."""
+    stages = tuple(replace(stage, value=None, log=StageLog()) for stage in execution.stages)
+    return replace(execution, input="", stages=stages, output=None)
+
+
 def utf8(text: str) -> bytes:
     """UTF-8 that also has a place for half a surrogate pair."""
     return text.encode("utf-8", "surrogatepass")

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, TypeVarTuple
@@ -140,18 +141,21 @@ class History:
         filter: ExecutionFilter = EVERYTHING,
         order: Order | None = None,
         request: PageRequest | None = None,
+        *,
+        whole: bool = True,
     ) -> HistoryPage:
         """A page of the live executions, all of which must be given, and what has ended before.
 
         It is the page that `paginate` would make of all of them; START_TIME, newest first, if no
-        order is given.
+        order is given. Unless `whole`, those that come from the file have no input, values and
+        output.
 
         Raises:
-            InvalidInput: a cursor or a number is off.
+            InvalidInput: a cursor or a number is off, or the page is too large to be whole.
         """
         in_memory = {**self._writer.backlog.waiting, **{one.id: one for one in live}}
         return await self._read(
-            HistoryReader.page,
+            partial(HistoryReader.page, whole=whole),
             in_memory,
             filter,
             order or Order(),
@@ -160,11 +164,21 @@ class History:
         )
 
     async def ended_page(
-        self, page: int, page_size: int, filter: ExecutionFilter = EVERYTHING
+        self,
+        page: int,
+        page_size: int,
+        filter: ExecutionFilter = EVERYTHING,
+        *,
+        whole: bool = True,
     ) -> tuple[list[Execution], int]:
-        """Page 1, 2... of what has ended, newest end first, and how much that is in total."""
+        """Page 1, 2... of what has ended, newest end first, and how much that is in total.
+
+        Unless `whole`, those that come from the file have no input, values and output.
+        """
         waiting, offset = dict(self._writer.backlog.waiting), (page - 1) * page_size
-        return await self._read(HistoryReader.ended, waiting, filter, offset, page_size)
+        return await self._read(
+            partial(HistoryReader.ended, whole=whole), waiting, filter, offset, page_size
+        )
 
     async def _read(
         self,

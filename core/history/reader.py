@@ -18,6 +18,8 @@ from .records import ROW, executions_of
 from .table import COLUMNS, LARGEST, around, conditions, listed
 
 InMemory: TypeAlias = Mapping[str, Execution]
+MOST_BYTES = 64 << 20
+"""Of all records of a page that is wanted whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +92,15 @@ class HistoryReader:
         order: Order,
         request: PageRequest,
         now: int,
+        *,
+        whole: bool = True,
     ) -> HistoryPage:
         """What `paginate` finds among everything in memory and in the file; `now` in epoch ms.
 
+        Unless `whole`, what comes from the file is `light`.
+
         Raises:
-            InvalidInput: a cursor or a number is off.
+            InvalidInput: a cursor or a number is off, or the page is too large to be whole.
         """
         anyhow = filter.of_any_status()
         found = [one for one in in_memory.values() if anyhow.matches(one)]
@@ -109,7 +115,14 @@ class HistoryReader:
                 for statement in around(rows, order, request)
                 for row in connection.execute(statement)
             }
-            matching += executions_of(connection, near.values(), self._damages, self._read)
+            matching += executions_of(
+                connection,
+                near.values(),
+                self._damages,
+                self._read,
+                whole=whole,
+                most_bytes=MOST_BYTES,
+            )
             by_status = connection.execute(counted.group_by(COLUMNS.status))
             counts = Counter({Status(status): number for status, number in by_status})
         counts.update(one.status for one in found)
@@ -120,9 +133,18 @@ class HistoryReader:
         )
 
     def ended(
-        self, in_memory: InMemory, filter: ExecutionFilter, offset: int, limit: int
+        self,
+        in_memory: InMemory,
+        filter: ExecutionFilter,
+        offset: int,
+        limit: int,
+        *,
+        whole: bool = True,
     ) -> tuple[list[Execution], int]:
-        """At most `limit` of those that have ended, newest end first, and how many there are."""
+        """At most `limit` of those that have ended, newest end first, and how many there are.
+
+        Unless `whole`, what comes from the file is `light`.
+        """
         found = [one for one in in_memory.values() if filter.matches(one)]
         from_memory = [one for one in found if one.ended_at is not None]
         wanted = [*_ended(in_memory), *conditions(filter)]
@@ -132,7 +154,11 @@ class HistoryReader:
         rows = rows.limit(limit + len(from_memory)).offset(min(first, LARGEST))
         with self._reading() as connection:
             from_file = executions_of(
-                connection, connection.execute(rows).all(), self._damages, self._read
+                connection,
+                connection.execute(rows).all(),
+                self._damages,
+                self._read,
+                whole=whole,
             )
             number = connection.execute(select(func.count()).where(*wanted)).scalar_one()
         merged = sorted([*from_file, *from_memory], key=_end, reverse=True)

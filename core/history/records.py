@@ -1,13 +1,15 @@
 """Reads records; one that is damaged hides no other."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
 from sqlalchemy.exc import DatabaseError
 
+from ..errors import InvalidInput
 from ..execution.model import Execution, Failure, StartKey, Status
-from ..execution.record import load
+from ..execution.record import light, load
 from .damage import Damages
 from .database import is_damage
 from .gate import Read
@@ -18,6 +20,8 @@ SUMMARY = (
     *("start_key", "start_digest"),
 )
 ROW = select(*(COLUMNS[name] for name in SUMMARY))
+AT_ONCE = 8
+"""So many records, which may be large, are in memory before they are made smaller."""
 DAMAGED = "its record in the history is damaged: what is not shown is lost"
 UNREADABLE = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """What `load` raises of a record that is none."""
@@ -28,15 +32,34 @@ def executions_of(
     rows: Iterable[Row[Any]],
     damages: Damages | None = None,
     read: Read | None = None,
+    *,
+    whole: bool = True,
+    most_bytes: int | None = None,
 ) -> list[Execution]:
-    """The stored states of the executions of these rows; of a damaged one, what its row says."""
-    rows = list(rows)
-    contents = _contents(connection, [row.id for row in rows], damages)
-    executions = []
-    for row in rows:
+    """The stored states of the executions of these rows; of a damaged one, what its row says.
+
+    Unless `whole`, without what may be large, and not in memory all at once.
+
+    Raises:
+        InvalidInput: the records have more than `most_bytes` together.
+    """
+    remaining = iter(rows)
+    executions: list[Execution] = []
+    total = 0
+    while batch := list(islice(remaining, AT_ONCE)):
         if read is not None:
             read.check()
-        executions.append(_execution(row, contents.pop(row.id, None), damages))
+        contents = _contents(connection, [row.id for row in batch], damages)
+        total += sum(map(len, contents.values()))
+        if whole and most_bytes is not None and total > most_bytes:
+            raise InvalidInput(
+                f"the executions of the page have more than {most_bytes >> 20} MiB: ask for fewer, "
+                "or without their inputs, outputs and logs",
+                path=["first"],
+            )
+        for row in batch:
+            execution = _execution(row, contents.pop(row.id, None), damages)
+            executions.append(execution if whole else light(execution))
     return executions
 
 
