@@ -40,8 +40,10 @@ from .check import find_missing
 from .data import DataLock
 from .graphql.endpoint import GraphQLEndpoint
 from .guards import LOOPBACK_NAMES, BodyLimit, Doorkeeper, bears, cross_origin
+from .host import Host
 from .loop_watch import LoopWatch
 from .playground import Playground, PlaygroundRoute
+from .proxies import BehindProxies
 from .settings import Settings
 
 SECONDS_A_DAY = 86_400
@@ -167,10 +169,15 @@ def _routes(
 
 
 def _guards(settings: Settings, routes: list[BaseRoute]) -> list[Middleware]:
-    hosts = {*LOOPBACK_NAMES, settings.host.lower()} if settings.loopback else None
-    origins = settings.allow_origin
+    known = [host for text in settings.allow_host if (host := Host.parse(text))]
+    origins = {*settings.allow_origin, *(origin for host in known for origin in host.origins)}
+    here = f"[{settings.host}]" if ":" in settings.host else settings.host.lower()
+    # Beyond this machine the token protects; names that are given are the only ones all the same.
+    closed = settings.loopback or known
+    hosts = {*LOOPBACK_NAMES, here, *(host.name for host in known)} if closed else None
     return [
-        *cross_origin(origins),
+        Middleware(BehindProxies, root_path=settings.root_path, trusted=settings.trusted_proxies),
+        *cross_origin(settings.allow_origin),
         Middleware(Doorkeeper, hosts=hosts, token=_token(settings), origins=origins, routes=routes),
         Middleware(BodyLimit),
     ]

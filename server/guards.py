@@ -15,11 +15,14 @@ from ..rest_compat.admission import admit
 from ..rest_compat.answers import error
 from .graphql.answers import HttpError, error_answer
 from .graphql.negotiation import accepted
+from .host import Host, origin
 from .message_size import LIMIT, MAX_BYTES, MessageSize
+from .proxies import route_path
 from .public_route import is_public
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
+"""As `Host` has them."""
 
 
 class _TooLarge(Exception):
@@ -65,7 +68,8 @@ class Doorkeeper:
     """Checks Host and Origin (DNS rebinding, cross-site requests), then the token if there is one.
 
     `hosts` are the names that the server answers to; None: any name, for a server that others can
-    reach and that a token protects. `origins` may act here although they are elsewhere. Of `routes`
+    reach and that a token protects. `origins` may act here although they are elsewhere, or are
+    those by which a proxy that changes Host shows the server. Of `routes`
     those that are public need no token; an address without a route needs one. A socket's token may
     come later, in `connection_init`.
     """
@@ -100,13 +104,15 @@ class Doorkeeper:
     def _reason_to_refuse(self, scope: Scope, headers: Headers) -> tuple[str, int] | None:
         if len(headers.getlist("host")) != 1:
             return "A request must have one Host header", 400
-        host = headers["host"]
-        if self._hosts is not None and _name(host) not in self._hosts:
-            return f"This server does not answer to the name {host!r}", 403
-        origin = headers.get("origin")
+        host = Host.parse(headers["host"])
+        if self._hosts is not None and (host is None or host.name not in self._hosts):
+            return f"This server does not answer to {headers['host']!r}: see --allow-host", 403
+        if host is None:
+            return f"{headers['host']!r} is not the name of a host", 400
+        said = headers.get("origin")
         acts = scope["type"] == "websocket" or scope["method"] not in SAFE_METHODS
-        if acts and origin is not None and not self._may_act(origin, host):
-            return f"Requests from {origin} are not allowed", 403
+        if acts and said is not None and not self._may_act(said, host, scope["scheme"]):
+            return f"Requests from {said} are not allowed", 403
         if scope["type"] == "http" and not self._is_open(scope, headers):
             return "A token is needed: send it as Authorization: Bearer …", 401
         return None
@@ -117,16 +123,18 @@ class Doorkeeper:
             return True
         return is_public(scope, self._routes)
 
-    def _may_act(self, origin: str, host: str) -> bool:
-        own = (f"http://{host}".lower(), f"https://{host}".lower())
-        return origin.lower() in own or origin in self._origins
+    def _may_act(self, said: str, host: Host, scheme: str) -> bool:
+        asked = origin(said)
+        # A proxy that encrypts, and does not say so, passes on what seems not to be encrypted.
+        own = [host.origin("https")] if scheme in ("https", "wss") else host.origins
+        return asked is not None and (asked in own or asked in self._origins)
 
 
 def error_response(
     scope: Scope, message: str, status: int, headers: Mapping[str, str] | None = None
 ) -> Response:
     """An error as the door that was asked for spells it: GraphQL and REST differ."""
-    if scope["path"] == "/graphql":
+    if route_path(scope) == "/graphql":
         return error_answer(HttpError(status, message, headers), accepted(Headers(scope=scope)))
     return error(message, status, headers)
 
@@ -154,8 +162,3 @@ def bears(authorization: object, token: str | None) -> bool:
     scheme, _, credentials = authorization.partition(" ")
     same = hmac.compare_digest(credentials.strip().encode(errors="replace"), token.encode())
     return same and scheme.lower() == "bearer"
-
-
-def _name(host: str) -> str:
-    """The name in a Host header, without its port."""
-    return host.rsplit(":", 1)[0].lower() if not host.endswith("]") else host.lower()

@@ -50,7 +50,8 @@ class Playground:
         """What a browser gets at `/graphql`."""
         template = Template(self._folder.joinpath("index.html").read_text("utf-8"))
         origin = "this server" if self.offline else CDN
-        addresses = {name: self._address(name) for name in LIBRARIES}
+        # Relative: a proxy may have put them below a prefix.
+        addresses = {name: self._address(name).removeprefix("/") for name in LIBRARIES}
         body = template.substitute(addresses, origin=origin).encode()
         return Asset("index.html", body, self._policy())
 

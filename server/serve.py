@@ -135,6 +135,8 @@ def _serve(settings: Settings, listener: socket.socket, lock: DataLock) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        # uvicorn would believe everybody on this machine; `BehindProxies` believes who is trusted.
+        proxy_headers=False,
         timeout_graceful_shutdown=GRACEFUL_SECONDS,
         ws_per_message_deflate=False,
         # A little more than is allowed, so that who sends it is told why.

@@ -1,7 +1,6 @@
 """Everything that can be set, once: flags, environment variables, defaults and their help."""
 
 import ipaddress
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -14,12 +13,12 @@ from ..core.live.manager import MEMORY_BYTES, RETENTION_SECONDS
 from ..core.results.files import LOG_MAX_BYTES
 from ..core.running.stages import GRACE_SECONDS
 from ..schema.limits import Limits
+from .host import Host, origin
+from .proxies import is_prefix
 
-ORIGIN = re.compile(r"(https?)://(\[[0-9a-f:.]+\]|[^\s/?#@:\[\]]+)(?::([0-9]{1,5}))?/?")
 LIMITS = tuple(Limits.model_fields)
 SHIPPED = Path(__file__).parents[1] / "examples"
 """The pipelines that runcast brings along."""
-DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 
 def default_data() -> Path:
@@ -94,6 +93,21 @@ class Settings(Limits, BaseSettings):
         description="an origin (`https://host`) whose pages may use the server, though they come "
         "from elsewhere; several are separated by commas",
     )
+    allow_host: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="a name (`runs.example.org`) by which clients ask for the server, such as that "
+        "of a proxy before it; several are separated by commas",
+    )
+    root_path: str = Field(
+        "",
+        description="the path (`/runcast`) below which a proxy shows the server, whether or not it "
+        "takes that off",
+    )
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="an address or a network (`10.0.0.0/8`) of proxies of which X-Forwarded-For, "
+        "-Proto and -Prefix are believed; several are separated by commas",
+    )
     introspection: bool | None = Field(
         None,
         description="GraphQL: clients may ask for the schema, and errors suggest names; if left "
@@ -148,9 +162,25 @@ class Settings(Limits, BaseSettings):
     @field_validator("allow_origin", mode="before")
     @classmethod
     def _are_origins(cls, said: str | Sequence[str]) -> tuple[str, ...]:
-        texts = [said] if isinstance(said, str) else said
-        words = (word.strip() for text in texts for word in text.split(","))
-        return tuple(_origin(word) for word in words if word)
+        return tuple(map(_origin, _words(said)))
+
+    @field_validator("allow_host", mode="before")
+    @classmethod
+    def _are_hosts(cls, said: str | Sequence[str]) -> tuple[str, ...]:
+        return tuple(map(_host, _words(said)))
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _are_networks(cls, said: str | Sequence[str]) -> tuple[str, ...]:
+        return tuple(map(_network, _words(said)))
+
+    @field_validator("root_path")
+    @classmethod
+    def _is_a_path(cls, said: str) -> str:
+        path = said.rstrip("/")
+        if path and not is_prefix(path):
+            raise ValueError("a path is needed, such as /runcast")
+        return path
 
     @model_validator(mode="after")
     def _is_guarded(self) -> "Settings":
@@ -162,13 +192,31 @@ class Settings(Limits, BaseSettings):
         return self
 
 
-def _origin(text: str) -> str:
-    """An origin as browsers send it: in small letters, without the port that goes without saying.
+def _words(said: str | Sequence[str]) -> list[str]:
+    texts = [said] if isinstance(said, str) else said
+    words = (word.strip() for text in texts for word in text.split(","))
+    return [word for word in words if word]
 
-    `*` and `null` are none: any page at all could then start executions.
-    """
-    found = ORIGIN.fullmatch(text.lower())
+
+def _origin(text: str) -> str:
+    """An origin as browsers send it. With `*` or `null` any page at all could start executions."""
+    found = origin(text)
     if found is None:
         raise ValueError(f"{text} is not an origin, such as https://example.org")
-    scheme, host, port = found.groups()
-    return f"{scheme}://{host}" + ("" if port in (None, DEFAULT_PORTS[scheme]) else f":{port}")
+    return found
+
+
+def _host(text: str) -> str:
+    found = Host.parse(text)
+    if found is None:
+        raise ValueError(f"{text} is not the name of a host, such as runs.example.org")
+    return found.name if found.port is None else f"{found.name}:{found.port}"
+
+
+def _network(text: str) -> str:
+    try:
+        return str(ipaddress.ip_network(text))
+    except ValueError:
+        raise ValueError(
+            f"{text} is neither an address nor a network, such as 10.0.0.0/8"
+        ) from None

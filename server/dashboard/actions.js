@@ -5,6 +5,7 @@ import { openDialog } from "./dialog.js";
 import { addressOf, el, show, write } from "./dom.js";
 import { TERMINAL } from "./filters.js";
 import { copy } from "./output.js";
+import { API } from "./place.js";
 import { SNIPPETS } from "./snippets.js";
 
 export class Actions {
@@ -78,11 +79,10 @@ export class Actions {
 	}
 
 	#showCode() {
-		const url = new URL("/graphql", location.href).href;
 		const code = el("pre#snippet", { tabindex: "0" });
 		const format = el("select#snippet-format", { "aria-label": "Format", onchange: () => draw() });
 		format.append(...Object.keys(SNIPPETS).map((name) => el("option", name)));
-		const draw = () => write(code, SNIPPETS[format.value](this.#execution, url, this.#app.client.guarded));
+		const draw = () => write(code, SNIPPETS[format.value](this.#execution, API, this.#app.client.guarded));
 		draw();
 		const take = el("button.primary#snippet-copy", { onclick: () => copy(take, code.textContent) }, "Copy");
 		openDialog("snippet-dialog", "Start the same elsewhere", [format, code], [take]);

@@ -1,5 +1,7 @@
 // Elements, built so that a value can only ever become text.
 
+import { at } from "./place.js";
+
 const SVG = "http://www.w3.org/2000/svg";
 
 /**
@@ -33,6 +35,7 @@ function set(element, name, value) {
 	if (value == null || value === false) return;
 	if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
 	else if (name === "value") element.value = value;
+	else if (name === "href") element.href = at(value);
 	else element.setAttribute(name, value === true ? "" : value);
 }
 

@@ -8,12 +8,13 @@ import { ExecutionView } from "./execution.js";
 import { Client } from "./graphql.js";
 import { Keyboard } from "./keyboard.js";
 import { ListView } from "./list.js";
+import { API } from "./place.js";
 import { Router } from "./router.js";
 import { StartView } from "./start.js";
 import { Title } from "./title.js";
 
 const clock = new Clock();
-const client = new Client(new URL("/graphql", location.href).href, clock);
+const client = new Client(API, clock);
 const activity = new Activity(client);
 const title = new Title(activity);
 const place = document.getElementById("view");
@@ -36,6 +37,9 @@ const router = new Router(
 	},
 );
 const parts = { client, clock, activity, title, draft: {}, go: (address) => router.go(address) };
+
+// Relative until here: the same wherever the page goes.
+for (const link of document.querySelectorAll("#top a")) link.setAttribute("href", link.pathname);
 
 function markLink() {
 	for (const link of document.querySelectorAll("#nav a")) {

@@ -1,5 +1,7 @@
 // Which view an address shows.
 
+import { at, pathOf } from "./place.js";
+
 export class Router {
 	#routes;
 	#open;
@@ -18,7 +20,7 @@ export class Router {
 
 	go(address) {
 		history.replaceState({ y: scrollY }, "");
-		history.pushState(null, "", address);
+		history.pushState(null, "", at(address));
 		this.#show();
 		scrollTo({ top: 0 });
 	}
@@ -26,7 +28,7 @@ export class Router {
 	/** Opens an address anew, also the one that is open. */
 	#show() {
 		for (const [pattern, make] of this.#routes) {
-			const found = pattern.exec(location.pathname);
+			const found = pattern.exec(pathOf(location));
 			if (found) return this.#open(make(...found.slice(1).map(decoded)));
 		}
 	}
@@ -35,9 +37,10 @@ export class Router {
 		const link = event.target.closest?.("a[href^='/']");
 		const plain = !event.button && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
 		if (!link || !plain || link.target || event.defaultPrevented) return;
-		if (!this.#routes.some(([pattern]) => pattern.test(link.pathname))) return;
+		const path = pathOf(link);
+		if (!this.#routes.some(([pattern]) => pattern.test(path))) return;
 		event.preventDefault();
-		this.go(link.pathname + link.search);
+		this.go(path + link.search);
 	}
 }
 

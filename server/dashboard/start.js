@@ -92,7 +92,7 @@ export class StartView {
 		for (const radio of this.choice.querySelectorAll("input")) radio.checked = radio.value === pipeline.id;
 		this.stages.replaceChildren(...pipeline.stages.map(({ name, type, description }) =>
 			el("li", { title: description ?? "" }, el("span", name), el("span.dim", type))));
-		history.replaceState(history.state, "", `/start?${new URLSearchParams({ pipeline: pipeline.id })}`);
+		history.replaceState(history.state, "", `?${new URLSearchParams({ pipeline: pipeline.id })}`);
 		this.#showRecent();
 		this.#changed();
 	}

@@ -32,7 +32,7 @@ subscription Changes {
 `;
 const INPUT = { pipelineId: 'prompt-optimizer', input: 'Explain recursion to a child' };
 
-const url = `${location.origin}/graphql`;
+const url = location.origin + location.pathname;
 const asked = new URLSearchParams(location.search);
 const tabs = [
   { query: QUERY },

@@ -46,7 +46,7 @@ def test_offline_when_the_files_are_there(tmp_path: Path) -> None:
     assert playground.offline
     page = shown(playground)
     body = bytes(page.body).decode()
-    names = re.findall(r'(?:src|href)="(/[^"]+\.(?:js|css))"', body)
+    names = re.findall(r'(?:src|href)="(playground/[^"]+\.(?:js|css))"', body)
     with TestClient(Starlette(routes=playground.routes())) as client:
         assert [client.get(name).status_code for name in names] == [200] * 6
     assert "https://" not in body
