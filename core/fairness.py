@@ -33,7 +33,8 @@ class Stretches:
 
 
 class LoopBudget:
-    """Ten milliseconds of each round of the event loop for work that comes in many pieces.
+    """Ten milliseconds of each round of the event loop for work that comes in many pieces, unless
+    `seconds` says another share.
 
     Whoever has many pieces to do awaits a checkpoint before each. When the time of a round is used
     up, whoever used it, those who come wait in line. A later round serves them in the order in
@@ -41,10 +42,13 @@ class LoopBudget:
     piece costs the same however many wait.
     """
 
-    __slots__ = ("_now", "_round_ends", "_waiting")
+    __slots__ = ("_now", "_round_ends", "_seconds", "_waiting")
 
-    def __init__(self, now: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(
+        self, now: Callable[[], float] = time.perf_counter, seconds: float = ROUND_SECONDS
+    ) -> None:
         self._now = now
+        self._seconds = seconds
         self._round_ends: float | None = None
         self._waiting: deque[_Waiter | _Call] = deque()
 
@@ -70,7 +74,7 @@ class LoopBudget:
     def _is_used_up(self) -> bool:
         now = self._now()
         if self._round_ends is None:
-            self._round_ends = now + ROUND_SECONDS
+            self._round_ends = now + self._seconds
             asyncio.get_running_loop().call_soon(self._begin_round)
         return now > self._round_ends
 

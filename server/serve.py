@@ -15,6 +15,7 @@ import uvicorn
 
 from .. import __version__
 from ..core.errors import InvalidInput
+from ..core.fairness import LoopBudget
 from ..resolvers.context import Context
 from .app import create_app
 from .connections.descriptors import share_for_connections
@@ -33,6 +34,9 @@ SHUTDOWN_GRACE_SECONDS = 3.0
 LOOK_SECONDS = 0.1
 GRACEFUL_SECONDS = 1
 LAST_WORDS_SECONDS = 1.0
+READING_SECONDS = 0.002
+"""Of each round of the loop, for what arrives. uvloop accepts one connection a round: long rounds
+would keep those waiting that come."""
 PING_SECONDS = 12.0
 PONG_SECONDS = 12.0
 """Who does not answer a socket's ping is gone within 30 s."""
@@ -130,7 +134,7 @@ def _serve(settings: Settings, listener: socket.socket, lock: DataLock) -> None:
     connections = OpenConnections(share.connections, settings.max_strangers)
     config = uvicorn.Config(
         app,
-        http=Wires(Shared(ctx.loop_budget, connections)).made,  # type: ignore[arg-type]  # it is called only
+        http=Wires(Shared(LoopBudget(seconds=READING_SECONDS), connections)).made,  # type: ignore[arg-type]  # it is called only
         ws=WebSocketConnection,
         log_config=None,
         access_log=False,

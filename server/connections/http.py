@@ -177,7 +177,9 @@ class HttpConnection(HttpToolsProtocol):
         return None
 
     def _length(self) -> int:
-        """Of the body, if the client says it; 0 if it comes in chunks."""
+        """Of the body, if the client says it; 0 if it comes in chunks, or there is hardly one."""
+        if self.scope["method"] == "GET":
+            return 0
         said = dict(self.headers).get(b"content-length", b"")
         return int(said) if said.isdigit() else 0
 

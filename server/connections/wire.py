@@ -57,8 +57,8 @@ class Wire(asyncio.BufferedProtocol, asyncio.Transport):
     """One connection. The loop sees a protocol in it, and the protocol that reads a transport.
 
     What arrives is handed on as long as the reader is ready, the client takes what is sent to it,
-    and the round of the loop has time; other connections and all other work in pieces share that
-    time. Nothing more is read from the network while something waits.
+    and the round of the loop has time, which all connections share. Nothing more is read from the
+    network while something waits.
     """
 
     def __init__(self, reader: Reader, shared: Shared) -> None:
@@ -113,31 +113,38 @@ class Wire(asyncio.BufferedProtocol, asyncio.Transport):
 
     def _hand_on(self) -> None:
         while self._can_go_on():
-            size = self._reader.piece(self._waiting, self._at)
-            begin, self._at = self._at, self._at + size
-            try:
-                self._reader.data_received(self._waiting[begin : self._at])
-            except BaseException:
-                self._transport.abort()
-                raise
+            self._hand_on_a_piece()
+            if not self._waiting:
+                break
             if self._can_go_on() and not self._budget.is_free:
                 self._budget.call(self._hand_on)
                 return
         self._handing_on = False
-        if self._at == len(self._waiting):
-            self._waiting, self._at = b"", 0
-        self._read_or_pause()
+        if not self._waiting and not self._reading:
+            self._read(True)
 
     def _can_go_on(self) -> bool:
         is_open = self._wanted and self._taken and not self._transport.is_closing()
-        return is_open and self._at < len(self._waiting) and self._reader.ready
+        return is_open and self._reader.ready
 
-    def _read_or_pause(self) -> None:
-        reading = not self._waiting
-        if reading is self._reading or self._transport.is_closing():
+    def _hand_on_a_piece(self) -> None:
+        begin, end = self._at, self._at + self._reader.piece(self._waiting, self._at)
+        piece = self._waiting[begin:end]
+        if end < len(self._waiting):
+            self._at = end
+        else:
+            self._waiting, self._at = b"", 0
+        try:
+            self._reader.data_received(piece)
+        except BaseException:
+            self._transport.abort()
+            raise
+
+    def _read(self, on: bool) -> None:
+        if self._transport.is_closing():
             return
-        self._reading = reading
-        if reading:
+        self._reading = on
+        if on:
             self._transport.resume_reading()
         else:
             self._transport.pause_reading()
@@ -167,10 +174,13 @@ class Wire(asyncio.BufferedProtocol, asyncio.Transport):
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        self._waiting = self._waiting[self._at :] + bytes(self._buffer[:nbytes])
+        arrived = bytes(self._buffer[:nbytes])
+        # Something waits already if the system has more to say although nothing is read from it.
+        self._waiting = self._waiting[self._at :] + arrived if self._waiting else arrived
         self._at = 0
         self.go_on()
-        self._read_or_pause()
+        if self._waiting and self._reading:
+            self._read(False)
 
     def eof_received(self) -> None:
         self._reader.eof_received()

@@ -97,6 +97,12 @@ async def test_short_pieces_share_a_round(budget: LoopBudget, watch: Stopwatch) 
     assert len(set(rounds)) == TASKS / 5
 
 
+async def test_a_share_of_its_own(watch: Stopwatch) -> None:
+    """A budget may have less of a round than others."""
+    rounds = await worked(LoopBudget(watch, ROUND_SECONDS / 5), watch, TASKS, ROUND_SECONDS / 4.5)
+    assert len(set(rounds)) == TASKS
+
+
 async def test_one_task_with_many_pieces(budget: LoopBudget, watch: Stopwatch) -> None:
     """It is suspended when it has used up the round, and not before."""
     others = 0
