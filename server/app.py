@@ -81,6 +81,7 @@ def create_app(settings: Settings, lock: DataLock | None = None) -> Starlette:
         settings.data,
         clock,
         max_records=settings.history_max,
+        max_bytes=settings.history_mb << 20,
         max_age_seconds=settings.history_days * SECONDS_A_DAY,
         files=files.remains,
         hold=None if lock is None else lock.ensure,

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from ..core.history import MAX_RECORDS
+from ..core.history import MAX_BYTES, MAX_RECORDS
 from ..core.live.manager import MEMORY_BYTES, RETENTION_SECONDS
 from ..core.results.files import LOG_MAX_BYTES
 from ..core.running.stages import GRACE_SECONDS
@@ -48,6 +48,10 @@ class Settings(Limits, BaseSettings):
     )
     history_max: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
         MAX_RECORDS, description="how many ended executions the history stores"
+    )
+    history_mb: Annotated[int, Field(ge=1, le=1 << 20)] = Field(
+        MAX_BYTES >> 20,
+        description="how many MiB the database of the history may take: the oldest executions go",
     )
     history_days: Annotated[int, Field(ge=1, le=36_500)] = Field(
         90, description="how many days the history goes back"

@@ -27,6 +27,7 @@ from .writer import Bounds, HistoryWriter
 FILE_NAME = "history.db"
 MAX_RECORDS = 10_000
 MAX_AGE_SECONDS = 90 * 86_400.0
+MAX_BYTES = 4096 << 20
 PATIENCE_SECONDS = 2.0
 AGAIN_SECONDS = 0.05
 LONGEST_PAUSE = 0.1
@@ -56,6 +57,7 @@ class History:
         *,
         max_records: int = MAX_RECORDS,
         max_age_seconds: float = MAX_AGE_SECONDS,
+        max_bytes: int = MAX_BYTES,
         files: RecordFiles | None = None,
         hold: Callable[[], None] | None = None,
     ) -> None:
@@ -66,7 +68,7 @@ class History:
         self._clock = clock
         self._reader = file.reader
         self._damages = file.damages
-        self._writer = HistoryWriter(file, Bounds(max_records, max_age_seconds))
+        self._writer = HistoryWriter(file, Bounds(max_records, max_age_seconds, max_bytes))
         self._threads = ThreadPoolExecutor(READERS, "runcast-history-reader")
         self._reads: set[asyncio.Future[Any]] = set()
 

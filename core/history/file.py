@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from sqlalchemy import Connection, Select, delete, select
+from sqlalchemy import Connection, Select, delete, func, select
 from sqlalchemy.exc import DatabaseError, DataError
 
 from ..clock import Clock
@@ -80,8 +80,11 @@ class HistoryFile:
             logger.warning("%d executions had no end in the history and were ended", len(rows))
         return len(rows) == AT_ONCE
 
-    def prune(self, max_records: int, max_age_seconds: float) -> bool:
-        """Forgets what ended too long ago, or before the newest ones; whether there is more."""
+    def prune(self, max_records: int, max_age_seconds: float, max_bytes: int | None = None) -> bool:
+        """Forgets what ended too long ago, or before the newest ones; whether there is more.
+
+        `max_bytes` is how much of the file may be in use.
+        """
         ended = select(COLUMNS.id).where(COLUMNS.kept_since.is_not(None))
         newest_first = ended.order_by(
             COLUMNS.kept_since.desc(), COLUMNS.ended_at.desc(), COLUMNS.id.desc()
@@ -91,13 +94,16 @@ class HistoryFile:
             oldest = self._age.of(self._clock.now()) - int(max_age_seconds * 1000)
             too_old = ended.where(COLUMNS.kept_since < oldest).limit(AT_ONCE)
             removed = [_remove(connection, those) for those in (too_old, too_many)]
+            if max_bytes is not None:
+                removed.append(_remove_until(connection, max_bytes))
         if any(removed):
             self._give_back_space()
         gone = [id for ids in removed for id in ids]
         self.damages.mended(gone)
         if self._files is not None:
             self._files.forgotten(gone)
-        return any(len(ids) == AT_ONCE for ids in removed)
+        # What has gone last may not have been enough: its pages are counted only then.
+        return any(len(ids) == AT_ONCE for ids in removed[:2]) or any(removed[2:])
 
     def owners(self) -> list[str]:
         """The executions of which there are files; each should have a record."""
@@ -236,7 +242,33 @@ class HistoryFile:
 
 
 def _remove(connection: Connection, those: Select[str]) -> Sequence[str]:
-    ids = connection.execute(those).scalars().all()
+    return _removed(connection, connection.execute(those).scalars().all())
+
+
+def _remove_until(connection: Connection, max_bytes: int) -> Sequence[str]:
+    """Removes those that ended first, until about so much of the file is in use."""
+    pages, free, size = (
+        connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
+        for name in ("page_count", "freelist_count", "page_size")
+    )
+    excess = (pages - free) * size - max_bytes
+    if excess <= 0:
+        return ()
+    # SQLite finds the length of a blob without reading it.
+    sizes = select(COLUMNS.id, func.length(RECORDS.c.content).label("size"))
+    sizes = sizes.join_from(EXECUTIONS, RECORDS, COLUMNS.id == RECORDS.c.id)
+    sizes = sizes.where(COLUMNS.kept_since.is_not(None))
+    oldest = sizes.order_by(COLUMNS.kept_since, COLUMNS.ended_at, COLUMNS.id).limit(AT_ONCE)
+    ids: list[str] = []
+    for row in connection.execute(oldest):
+        if excess <= 0:
+            break
+        ids.append(row.id)
+        excess -= row.size
+    return _removed(connection, ids)
+
+
+def _removed(connection: Connection, ids: Sequence[str]) -> Sequence[str]:
     for table in (RECORDS, EXECUTIONS):
         connection.execute(delete(table).where(table.c.id.in_(listed(ids))))
     return ids

@@ -42,10 +42,14 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How much is stored: the executions that ended last, and none that ended too long ago."""
+    """How much is stored: the executions that ended last, and none that ended too long ago.
+
+    `max_bytes` is how large the database may be.
+    """
 
     max_records: int
     max_age_seconds: float
+    max_bytes: int | None = None
 
 
 class HistoryWriter:
@@ -197,7 +201,9 @@ class HistoryWriter:
 
     async def _prune(self) -> None:
         bounds = self._bounds
-        more = await self._in_thread(self._file.prune, bounds.max_records, bounds.max_age_seconds)
+        more = await self._in_thread(
+            self._file.prune, bounds.max_records, bounds.max_age_seconds, bounds.max_bytes
+        )
         self._unpruned = PRUNING_ENDS if more else 0
         self._next_pruning = asyncio.get_running_loop().time() + PRUNING_SECONDS
 

@@ -76,3 +76,15 @@ def test_a_page_that_is_too_large_to_be_whole_is_refused(server: ServerProcess) 
     assert "more than 64 MiB: ask for fewer" in error["message"]
     assert peak(server) - before < 160 << 20
     eventually(lambda: server.client.get("/healthz").json() == {"status": "ok"})
+
+
+def test_the_database_is_bounded_in_bytes(tmp_path: Path) -> None:
+    """The oldest executions go; the latest is always there."""
+    with serving(tmp_path, "--history-mb", "1", "--retention", "0") as server:
+        door = GraphQLDoor(server.client)
+        ids = [door.start("echo", f"{number:02}" * 50_000) for number in range(24)]
+        eventually(lambda: not door.list())
+        history = "/api/executions/history?pageSize=100"
+        eventually(lambda: 1 <= server.client.get(history).json()["total"] < 11)
+        found = server.client.get(history).json()["executions"]
+        assert ids[-1] in {one["id"] for one in found} <= set(ids[12:])

@@ -81,3 +81,22 @@ def test_a_lower_bound_makes_the_file_smaller(tmp_path: Path) -> None:
         pass
     file.close()
     assert file.path.stat().st_size < before / 4
+
+
+@pytest.mark.parametrize("size", [500, 300_000])
+def test_so_many_bytes_are_kept(tmp_path: Path, size: int) -> None:
+    """The newest executions, and the file is no larger when all that was begun is done."""
+    file = HistoryFile(tmp_path / "history.db", VirtualClock())
+    limit, number = 2 << 20, 6_000_000 // size
+    for start in range(0, number, 1000):
+        many = range(start, min(start + 1000, number))
+        file.write([an_execution("exec_runs"), *(ended(one, "x" * size) for one in many)])
+    while file.prune(10**9, 10**9, limit):
+        pass
+    found, total = file.reader.ended({}, EVERYTHING, 0, number)
+    runs = file.reader.get("exec_runs")
+    file.close()
+    assert runs is not None and not runs.status.terminal
+    assert {one.id for one in found} == {f"exec_{n}" for n in range(number - total, number)}
+    assert limit / 3 < file.path.stat().st_size
+    assert sum(len(str(one.input)) for one in found) < limit < total * (size + 2000) * 2
