@@ -27,6 +27,8 @@ CLIENT_DIGITS = 400
 LONG = b"0" * 19
 """An integer of so many digits may not fit into 64 bits: orjson silently makes a float of it."""
 CONSTANT = re.compile("NaN|Infinity")
+TOO_DEEP = ("depth limit exceeded", "failed to allocate memory")
+"""What orjson says of it: of lists that are closed, and of those that are not."""
 SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -120,7 +122,9 @@ def _exactly(encoded: bytes, max_digits: int) -> JSON:
 
 
 def _in_words(error: orjson.JSONDecodeError) -> ValueError:
-    """orjson only says that there is an unexpected character."""
+    """orjson does not say how deep is too deep, nor what an unexpected character begins."""
+    if error.msg.startswith(TOO_DEEP):
+        return NotJSON(f"it is nested more than {MAX_DEPTH} deep")
     constant = CONSTANT.match(error.doc, error.pos)
     if constant is None:
         return error

@@ -11,7 +11,7 @@ from ..core.json_value import EncodedJSON
 from ..resolvers import executions as resolvers, history
 from ..resolvers.context import Context
 from .answers import answer, encoded
-from .body import json_object, text
+from .body import check_type, json_object, text
 from .client import while_connected
 from .shapes import (
     STATUS_WORDS,
@@ -82,12 +82,14 @@ async def _history(ctx: Context, request: Request) -> dict[str, object]:
 
 async def cancel_execution(ctx: Context, request: Request) -> Response:
     """Section 1.4: true exactly once, false for everything that cannot be cancelled."""
+    check_type(request)
     cancelled = await resolvers.cancel_execution(ctx, request.path_params["id"])
     return answer({"cancelled": cancelled.accepted})
 
 
 async def retry_execution(ctx: Context, request: Request) -> Response:
     """As the mutation of that name; the body is optional, and so is all that is in it."""
+    check_type(request)
     body = await json_object(request, NO_OBJECT) if await request.body() else {}
     started = await resolvers.retry_execution(
         ctx, request.path_params["id"], text(body, "fromStage"), text(body, "idempotencyKey")

@@ -45,6 +45,7 @@ from .loop_watch import LoopWatch
 from .playground import Playground, PlaygroundRoute
 from .proxies import BehindProxies
 from .settings import Settings
+from .sniffing import Application
 
 SECONDS_A_DAY = 86_400
 
@@ -127,7 +128,7 @@ def create_app(settings: Settings, lock: DataLock | None = None) -> Starlette:
     }
     tools = CliTools(ctx.environ, ctx.clock, keeper)
     routes = _routes(ctx, outputs, tools, watched, settings)
-    app = Starlette(
+    app = Application(
         routes=routes,
         middleware=_guards(settings, routes),
         exception_handlers={

@@ -10,7 +10,6 @@ from .public_route import PublicRoute
 
 MEDIA_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
 HEADERS = {
-    "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     # Asked again each time: a page must not be put together from two releases.
     "Cache-Control": "no-cache",

@@ -19,6 +19,7 @@ from .host import Host, origin
 from .message_size import LIMIT, MAX_BYTES, MessageSize
 from .proxies import route_path
 from .public_route import is_public
+from .sniffing import NO_SNIFFING
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
@@ -134,6 +135,7 @@ def error_response(
     scope: Scope, message: str, status: int, headers: Mapping[str, str] | None = None
 ) -> Response:
     """An error as the door that was asked for spells it: GraphQL and REST differ."""
+    headers = NO_SNIFFING | dict(headers or {})
     if route_path(scope) == "/graphql":
         return error_answer(HttpError(status, message, headers), accepted(Headers(scope=scope)))
     return error(message, status, headers)

@@ -1,13 +1,14 @@
 """Requests that no client should send: a 4xx in JSON for each, and the server goes on."""
 
 import json
+import re
 import socket
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
-from doors import GraphQLDoor
+from doors import GraphQLDoor, reason
 from server_process import ServerProcess
 
 JSON = "application/json"
@@ -323,3 +324,17 @@ def test_nothing_runs_without_a_choice(server: ServerProcess, name: str | None) 
     assert check_errors(answer, JSON) == "OPERATION_RESOLUTION_FAILURE"
     found = "query ($f: ExecutionFilter) { executions(filter: $f) { id } }"
     assert GraphQLDoor(server.client).ask(found, f={"text": word})["executions"] == []
+
+
+@pytest.mark.parametrize("path", ["/graphql", "/api/pipelines/echo/run"])
+@pytest.mark.parametrize("depth", [1025, 100_000])
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ("[", ""), ('{"a":', "}")])
+def test_what_is_too_deep_is_told_so(
+    server: ServerProcess, path: str, depth: int, opening: str, closing: str
+) -> None:
+    """In words that are no parser's, whether or not it is closed."""
+    content = (opening * depth + closing * depth).replace(":}", ":1}").encode()
+    headers = {"Content-Type": "application/json"}
+    answer = server.client.post(path, content=content, headers=headers)
+    assert answer.status_code == 400
+    assert re.fullmatch("The body is not JSON: it is nested more than [0-9]+ deep", reason(answer))

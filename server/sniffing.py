@@ -1,0 +1,28 @@
+"""Browsers are to take every answer for the type that it says it has."""
+
+from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+NO_SNIFFING = {"X-Content-Type-Options": "nosniff"}
+ANSWERS = ("http.response.start", "websocket.http.response.start")
+
+
+class Application(Starlette):
+    """Also its answer to an internal error, which no middleware of an application sees, says so."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        return _Said(super().build_middleware_stack())
+
+
+class _Said:
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def saying(message: Message) -> None:
+            if message["type"] in ANSWERS:
+                MutableHeaders(scope=message).update(NO_SNIFFING)
+            await send(message)
+
+        await self._app(scope, receive, saying)
