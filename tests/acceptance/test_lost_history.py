@@ -59,6 +59,12 @@ def remove(*names: str) -> Callable[[Path], None]:
     return act
 
 
+def remove_folder(data: Path) -> None:
+    """In one step: the server may be writing to it."""
+    gone = data.rename(data.parent / "gone")
+    shutil.rmtree(gone, ignore_errors=True)
+
+
 def replace(data: Path) -> None:
     """By a copy of itself, as a backup is brought back; what is beside it stays."""
     copy = data / "copy"
@@ -79,7 +85,7 @@ ACCIDENTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "its log": (remove("history.db-wal"), "history.db-wal was removed"),
     "the index of its log": (remove("history.db-shm"), "history.db-shm was removed"),
     "the three": (remove("history.db", "history.db-wal", "history.db-shm"), "history.db was"),
-    "the folder": (shutil.rmtree, "history.db was removed"),
+    "the folder": (remove_folder, "history.db was removed"),
     "the database moved": (move("history.db"), "history.db was removed"),
     "the folder moved": (move("."), "history.db was removed"),
     "emptied": (lambda data: (data / "history.db").write_bytes(b""), "history.db was"),
@@ -207,7 +213,7 @@ def test_no_second_server_comes_into_the_folder(tmp_path: Path, accident: str) -
     accidents: dict[str, Callable[[Path], object]] = {
         "lock": remove("lock"),
         "everything": lambda data: [one.unlink() for one in data.iterdir() if one.is_file()],
-        "the folder": shutil.rmtree,
+        "the folder": remove_folder,
     }
     flags = ("--port", "0", "--pipelines", str(tmp_path))
     with serving(tmp_path / "first") as server:
