@@ -10,45 +10,56 @@ PIPE_BYTES = 256 << 10
 HAS_PIPE_SIZE = hasattr(fcntl, "F_SETPIPE_SZ")
 
 
-class OutputPipe(asyncio.Protocol):
+class OutputPipe:
     """Made before the child, to which `write_end` is given, and connected once that has started.
 
-    A pipe and no socket: nobody could open `/dev/stdout` there.
+    A pipe and no socket: nobody could open `/dev/stdout` there. It is read without a transport:
+    uvloop's closes the descriptor of a file twice, and by the second time it may be another's.
     """
 
     def __init__(self) -> None:
         self.drained = asyncio.Event()
         """Set when all was received, for nobody has the other end any more, or it was closed."""
         self._receive: Callable[[bytes], None]
-        self._transport: asyncio.ReadTransport | None = None
-        read_end, self.write_end = os.pipe()
-        self._file = open(read_end, "rb", buffering=0)  # noqa: PTH123, SIM115  # a descriptor, which `close` closes
-        _widen(read_end)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._waits = False
+        self._read_end, self.write_end = os.pipe()
+        os.set_blocking(self._read_end, False)
+        _widen(self._read_end)
 
-    async def connect(self, receive: Callable[[bytes], None]) -> None:
+    def connect(self, receive: Callable[[bytes], None]) -> None:
         """From now on `receive` is called with what is written, as it comes."""
         self._receive = receive
         self._close_write_end()
-        loop = asyncio.get_running_loop()
-        self._transport, _ = await loop.connect_read_pipe(lambda: self, self._file)
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._read_end, self._read)
 
     def make_wait(self, wait: bool) -> None:
         """Whether who writes more has to wait until somebody reads it."""
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.pause_reading() if wait else self._transport.resume_reading()
+        if self._loop is None or self._read_end < 0 or wait is self._waits:
+            return
+        self._waits = wait
+        if wait:
+            self._loop.remove_reader(self._read_end)
+        else:
+            self._loop.add_reader(self._read_end, self._read)
 
     def close(self) -> None:
         self._close_write_end()
-        if self._transport is not None:
-            self._transport.close()
-        else:
-            self._file.close()
-
-    def data_received(self, data: bytes) -> None:
-        self._receive(data)
-
-    def connection_lost(self, exc: Exception | None) -> None:
+        read_end, self._read_end = self._read_end, -1
+        if read_end < 0:
+            return
+        if self._loop is not None:
+            self._loop.remove_reader(read_end)
+        os.close(read_end)
         self.drained.set()
+
+    def _read(self) -> None:
+        with suppress(BlockingIOError):
+            if data := os.read(self._read_end, PIPE_BYTES):
+                self._receive(data)
+            else:
+                self.close()
 
     def _close_write_end(self) -> None:
         write_end, self.write_end = self.write_end, -1

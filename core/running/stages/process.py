@@ -86,18 +86,9 @@ class ChildProcess:
             )
             opened.pop_all()
         child = cls(process, pipes, receive, keeper)
-        # A start that was cancelled half-way would leave what the child has started by then.
-        await in_spite_of_cancels(child._connected())
+        for fd, pipe in zip((STDOUT, STDERR), pipes, strict=True):
+            pipe.connect(partial(child._hear, fd))
         return child
-
-    async def _connected(self) -> None:
-        try:
-            for fd, pipe in zip((STDOUT, STDERR), self._pipes, strict=True):
-                await pipe.connect(partial(self._hear, fd))
-        except BaseException:
-            self._group.signal(signal.SIGKILL)
-            self._close_pipes()
-            raise
 
     @property
     def exited(self) -> bool:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import resource
+import threading
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -179,6 +180,32 @@ async def test_a_stream_can_be_opened_by_its_name(runner: CommandRunner) -> None
     log = HeardLog()
     assert (await runner.run(shell_call(script, log=log))).value == "out\nagain"
     assert log.stderr == "err\n"
+
+
+async def test_nobody_elses_descriptor_is_closed(runner: CommandRunner) -> None:
+    """A number that is closed twice may be a file of another thread by the second time."""
+    over, faults = threading.Event(), list[OSError]()
+
+    def opens_and_closes() -> None:
+        while not over.is_set():
+            descriptors = [os.open(os.devnull, os.O_RDONLY) for _ in range(20)]
+            for descriptor in descriptors:
+                try:
+                    os.close(descriptor)
+                except OSError as error:
+                    faults.append(error)
+
+    threads = [threading.Thread(target=opens_and_closes) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(20):
+            await asyncio.gather(*(runner.run(command_call("true")) for _ in range(10)))
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+    assert not faults
 
 
 async def test_an_exit_status_fails_with_the_end_of_stderr(runner: CommandRunner) -> None:
