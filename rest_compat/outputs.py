@@ -7,7 +7,9 @@ from starlette.responses import Response
 
 from ..core.results.outputs import Outputs
 from ..core.results.result_file import ResultSummary
+from ..resolvers.context import Context
 from .answers import answer
+from .ranged import ranged
 
 
 async def list_outputs(outputs: Outputs, request: Request) -> Response:
@@ -15,18 +17,19 @@ async def list_outputs(outputs: Outputs, request: Request) -> Response:
     return answer([_list_item(summary) for summary in found])
 
 
-async def show_output(outputs: Outputs, request: Request) -> Response:
-    """
+async def show_output(ctx: Context, outputs: Outputs, request: Request) -> Response:
+    """A result file as it is, of any size; `Range`.
+
     Raises:
         NotFound: there is no such result file.
     """
     filename = request.path_params["filename"]
-    content = await asyncio.to_thread(outputs.read, filename)
+    file = await asyncio.to_thread(outputs.find, filename)
     headers = {
         "Content-Disposition": f'attachment; filename="{filename}"',
         "X-Content-Type-Options": "nosniff",
     }
-    return Response(content, headers=headers, media_type="application/json")
+    return ranged(ctx.files, request, file.size, file.read, "application/json", headers)
 
 
 def _list_item(summary: ResultSummary) -> dict[str, object]:

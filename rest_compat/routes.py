@@ -53,6 +53,6 @@ def routes(ctx: Context, outputs: Outputs, tools: CliTools) -> list[Route]:
         post("/pipelines/{id}/run", run_pipeline),
         Route("/pipelines/{id}/run", only_post, methods=["GET"]),
         Route("/outputs", partial(list_outputs, outputs), methods=["GET"]),
-        Route("/outputs/{filename}", partial(show_output, outputs), methods=["GET"]),
+        Route("/outputs/{filename}", partial(show_output, ctx, outputs), methods=["GET"]),
         Route("/config/status", partial(config_status, ctx, tools), methods=["GET"]),
     ]

@@ -1,12 +1,11 @@
 """`/api/executions/:id/stages/:stage/log` and `…/value`: what a stage says and makes, as it is."""
 
-import re
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, suppress
 from urllib.parse import quote
 
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from ..core.errors import InvalidInput, NotFound, Stopping
 from ..core.execution.log import LogStream
@@ -24,8 +23,8 @@ from ..resolvers.logs import (
     value_size,
 )
 from .live import LiveResponse
+from .ranged import ranged
 
-RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 STREAMS = {stream.value.lower(): stream for stream in LogStream}
 READ_CHARACTERS = 262_144
 # What stages write is theirs: no browser takes it for a page of this server.
@@ -55,7 +54,7 @@ async def show_log(ctx: Context, request: Request) -> Response:
     def read(start: int, end: int) -> Iterator[bytes]:
         return log_bytes(ctx, execution.id, stage, attempt, (start, end), streams)
 
-    return _ranged(ctx, request, size, read, "text/plain; charset=utf-8", headers)
+    return ranged(ctx.files, request, size, read, "text/plain; charset=utf-8", headers)
 
 
 async def show_value(ctx: Context, request: Request) -> Response:
@@ -74,7 +73,7 @@ async def show_value(ctx: Context, request: Request) -> Response:
     def read(start: int, end: int) -> Iterator[bytes]:
         return value_bytes(ctx, stage.value, start, end)
 
-    return _ranged(ctx, request, value_size(stage.value), read, media_type, headers)
+    return ranged(ctx.files, request, value_size(stage.value), read, media_type, headers)
 
 
 def _kind(stage: StageRun) -> tuple[str, str]:
@@ -113,38 +112,6 @@ def _is_over(execution: Execution, stage: StageRun, attempt: int) -> bool:
     """Whether nothing more comes of an attempt."""
     latest = stage.attempts[attempt - 1] if attempt <= len(stage.attempts) else None
     return execution.status.terminal or (latest is not None and latest.ended_at is not None)
-
-
-def _ranged(
-    ctx: Context,
-    request: Request,
-    size: int,
-    read: Callable[[int, int], Iterator[bytes]],
-    media_type: str,
-    headers: dict[str, str],
-) -> Response:
-    """All of it, or the part that a Range header asks for (RFC 9110, section 14)."""
-    headers = headers | {"Accept-Ranges": "bytes"}
-    start, end, status = 0, size, 200
-    if found := RANGE.fullmatch(request.headers.get("range", "")):
-        start, end = _part(found[1], found[2], size)
-        if start >= end:
-            headers["Content-Range"] = f"bytes */{size}"
-            return Response(status_code=416, headers=headers)
-        headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
-        status = 206
-    headers["Content-Length"] = str(end - start)
-    if request.method == "HEAD":
-        return Response(status_code=status, headers=headers, media_type=media_type)
-    chunks = ctx.files.in_pieces(read(start, end))
-    return StreamingResponse(chunks, status, headers, media_type)
-
-
-def _part(first: str, last: str, size: int) -> tuple[int, int]:
-    """From where to where, of a Range: `first-last`, `first-` or `-length`."""
-    if not first:
-        return (max(0, size - int(last)), size) if last else (size, size)
-    return int(first), min(int(last) + 1, size) if last else size
 
 
 def _number(request: Request) -> int | None:

@@ -9,11 +9,12 @@ from typing import TypeAlias
 
 from ..errors import NotFound
 from ..execution.model import Execution
+from .open_result import ResultFile
 from .result_file import NAME, ResultSummary, result_content, result_name
 
 MAX_FILES = 1000
-MAX_BYTES = 32 << 20
-"""A file with more is none of ours, and is not read."""
+PARSED_BYTES = 1 << 20
+"""Of a larger file only the two ends are read for the list."""
 
 Stamp: TypeAlias = tuple[int, int]
 
@@ -60,11 +61,11 @@ class Outputs:
         summaries = [summary for _, summary in known.values() if summary is not None]
         return sorted(summaries, key=lambda one: (one.timestamp, one.filename), reverse=True)
 
-    def read(self, filename: str) -> bytes:
-        """The JSON in a file.
+    def find(self, filename: str) -> ResultFile:
+        """The result file of that name, of any size.
 
         Raises:
-            NotFound: there is no result file of that name; nothing outside of the folder is one.
+            NotFound: there is none; nothing outside of the folder is one.
         """
         if NAME.fullmatch(filename) is None:
             raise NotFound("Output not found")
@@ -72,14 +73,17 @@ class Outputs:
             path = (self.folder / filename).resolve(strict=True)
             if path.parent != self.folder.resolve() or not path.is_file():
                 raise NotFound("Output not found")
-            return _content(path)
+            return ResultFile.at(path)
         except OSError:
             raise NotFound("Output not found") from None
 
     def _summary(self, filename: str) -> ResultSummary | None:
         try:
-            return ResultSummary.read(filename, self.read(filename))
-        except (NotFound, ValueError):
+            file = self.find(filename)
+            if file.size > PARSED_BYTES:
+                return ResultSummary.of_ends(filename, *file.ends(PARSED_BYTES // 4))
+            return ResultSummary.read(filename, b"".join(file.read(0, file.size)))
+        except (NotFound, OSError, ValueError):
             return None
 
     def _write(self, name: str, content: bytes) -> None:
@@ -134,11 +138,3 @@ class Outputs:
                     with suppress(FileNotFoundError):
                         found = entry.stat(follow_symlinks=False)
                         yield entry.name, (found.st_mtime_ns, found.st_size)
-
-
-def _content(path: Path) -> bytes:
-    with path.open("rb") as file:
-        content = file.read(MAX_BYTES + 1)
-    if len(content) > MAX_BYTES:
-        raise NotFound("Output not found")
-    return content

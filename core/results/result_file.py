@@ -9,10 +9,12 @@ from datetime import UTC, datetime
 
 from ..errors import InvalidInput
 from ..execution.model import EndReason, Execution, StageRun, StageStatus
-from ..json_value import dumps, loads
+from ..json_value import JSON, dumps, loads
 from .result import cut, cut_value, result_output, result_word, stage_error, summary, waited
 
 NAME = re.compile(r"result-[\w.-]{1,230}\.json", re.ASCII)
+HEAD = re.compile(rb'^  "(pipelineId|status|timestamp)": (".*"),$', re.MULTILINE)
+NUMBERS = re.compile(rb'^  "summary": (\{\n(?:    .*\n)*  \})', re.MULTILINE)
 
 STAGE_WORDS = {
     StageStatus.COMPLETED: "completed",
@@ -42,7 +44,25 @@ class ResultSummary:
         Raises:
             ValueError: this is not a result file.
         """
-        match loads(content):
+        return cls._of(filename, loads(content))
+
+    @classmethod
+    def of_ends(cls, filename: str, first: bytes, last: bytes) -> "ResultSummary":
+        """The same of a large file, of which only the two ends are read.
+
+        Only the keys of the whole have an indent of two: no text in JSON has a new line in it.
+
+        Raises:
+            ValueError: this is not a result file, or is one without an indent.
+        """
+        head = {key.decode(): loads(text) for key, text in HEAD.findall(first)}
+        numbers = NUMBERS.search(last)
+        found = {"summary": loads(numbers[1])} if numbers else {}
+        return cls._of(filename, head | found)
+
+    @classmethod
+    def _of(cls, filename: str, content: JSON) -> "ResultSummary":
+        match content:
             case {"pipelineId": str(id), "status": str(status), "timestamp": str(time), **rest}:
                 found = rest.get("summary")
                 numbers = found if isinstance(found, dict) else {}

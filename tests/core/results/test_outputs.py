@@ -24,6 +24,7 @@ from runcast.core.execution.model import (
 )
 from runcast.core.results import output_writer, outputs as outputs_module
 from runcast.core.results.files import ExecutionFiles
+from runcast.core.results.open_result import ResultFile
 from runcast.core.results.output_writer import OutputWriter
 from runcast.core.results.outputs import Outputs
 from samples import an_execution, spoken
@@ -58,6 +59,12 @@ def an_ended(id: str = "exec_1_a", **values: Any) -> Execution:
     return an_execution(id, **(defaults | values))
 
 
+def whole(outputs: Outputs, filename: str) -> bytes:
+    """What is in a result file."""
+    file = outputs.find(filename)
+    return b"".join(file.read(0, file.size))
+
+
 @pytest.fixture
 def outputs(tmp_path: Path) -> Outputs:
     return Outputs(tmp_path / "outputs")
@@ -72,7 +79,7 @@ def test_a_file_has_the_name_that_the_dashboard_knows(outputs: Outputs) -> None:
 
 def test_what_is_in_a_file(outputs: Outputs) -> None:
     """The contract's keys, in its order, and the execution's id."""
-    content = json.loads(outputs.read(outputs.save(an_ended())))
+    content = json.loads(whole(outputs, outputs.save(an_ended())))
     assert content == {
         "pipelineId": "demo",
         "status": "success",
@@ -132,7 +139,7 @@ def test_a_failure_and_what_was_never_reached(outputs: Outputs) -> None:
             StageRun("two", "Two", "custom"),
         ),
     )
-    content = json.loads(outputs.read(outputs.save(failed)))
+    content = json.loads(whole(outputs, outputs.save(failed)))
     assert (content["status"], content["error"], content["output"]) == ("failed", "no luck", {})
     assert [(one["stageId"], one["status"]) for one in content["stages"]] == [("one", "failed")]
     assert content["stages"][0]["error"] == "no luck"
@@ -146,8 +153,8 @@ def test_a_cancelled_stage_and_an_early_exit(outputs: Outputs) -> None:
         stages=(a_stage("one", status=StageStatus.CANCELLED),),
     )
     early = an_ended("exec_2_b", end_reason=EndReason.EARLY_EXIT, return_stage="one")
-    first = json.loads(outputs.read(outputs.save(cancelled)))
-    second = json.loads(outputs.read(outputs.save(early)))
+    first = json.loads(whole(outputs, outputs.save(cancelled)))
+    second = json.loads(whole(outputs, outputs.save(early)))
     assert first["status"] == "cancelled"
     assert first["stages"][0]["status"] == "failed"
     assert first["stages"][0]["error"] == "Cancelled"
@@ -159,7 +166,7 @@ def test_long_output_is_cut(outputs: Outputs) -> None:
     """B23: in the file as everywhere."""
     text = "x" * 300_000
     stage = a_stage("one", status=StageStatus.COMPLETED, log=spoken(text), value=text)
-    content = json.loads(outputs.read(outputs.save(an_ended(stages=(stage,)))))
+    content = json.loads(whole(outputs, outputs.save(an_ended(stages=(stage,)))))
     cut = "x" * 51_200 + "\n...[output truncated]..."
     assert content["stages"][0]["output"] == content["stages"][0]["parsedOutput"] == cut
     assert content["output"] == {"optimizedPrompt": cut, "one": cut}
@@ -174,7 +181,7 @@ def test_the_last_stage_that_was_completed_is_the_one_that_counts(outputs: Outpu
     failed = a_stage("three", status=StageStatus.FAILED)
 
     def counts(*stages: StageRun) -> object:
-        content = json.loads(outputs.read(outputs.save(an_ended(stages=stages))))
+        content = json.loads(whole(outputs, outputs.save(an_ended(stages=stages))))
         return content["output"].get("optimizedPrompt")
 
     assert counts(first, later, failed) == "of two"
@@ -193,24 +200,49 @@ def test_whatever_is_long_in_a_value_is_cut(outputs: Outputs) -> None:
     value = {"a": [long, {"b": long, "c": 1}], "d": long[:51_200]}
     short = replace(spoken("so far"), cut=True)
     stage = a_stage("one", status=StageStatus.COMPLETED, value=value, log=short)
-    content = json.loads(outputs.read(outputs.save(an_ended(stages=(stage,)))))
+    content = json.loads(whole(outputs, outputs.save(an_ended(stages=(stage,)))))
     expected = {"a": [cut, {"b": cut, "c": 1}], "d": long[:51_200]}
     assert content["stages"][0]["parsedOutput"] == content["output"]["one"] == expected
     assert content["stages"][0]["output"] == "so far\n...[output truncated]..."
 
 
-def test_a_file_that_is_too_large_is_none_of_ours(
-    outputs: Outputs, monkeypatch: pytest.MonkeyPatch
+LARGE = "large\n" * 400_000
+
+
+@pytest.mark.parametrize("last", [0, 1, 12])
+def test_a_large_file_is_listed_like_any_other(outputs: Outputs, last: int) -> None:
+    """The same numbers, of which the ends of the file have all: whatever stages and errors say."""
+    said = '  "summary": {\n    "totalDuration": 7\n  }'
+    wrong = Failure("StageError", said * last, "one")
+    stage = a_stage("one", status=StageStatus.COMPLETED, log=spoken(said), value={"summary": said})
+    many = [replace(stage, id=f"s{number}") for number in range(last)]
+    execution = an_ended(stages=(stage, *many), error=wrong, pipeline_name=said)
+    small = outputs.save(execution)
+    large = outputs.save(replace(execution, id="exec_1_b", input=LARGE))
+    assert (outputs.folder / large).stat().st_size > outputs_module.PARSED_BYTES
+    one, two = sorted(outputs.list(), key=lambda each: each.filename)
+    assert (one, two) == (replace(two, filename=small), replace(one, filename=large))
+    assert (two.duration, two.stages_run) == (500, 1 + last)
+    assert json.loads(whole(outputs, large))["input"] == {"prompt": LARGE}
+
+
+@pytest.mark.parametrize("content", ["[" * (2 << 20), "x" * (2 << 20), " " * (2 << 20)])
+def test_what_is_large_and_no_result_is_left_out_of_the_list(
+    outputs: Outputs, content: str
 ) -> None:
-    """It is neither listed nor read; one of exactly the limit is."""
+    """And the others are there."""
     name = outputs.save(an_ended())
-    size = (outputs.folder / name).stat().st_size
-    monkeypatch.setattr(outputs_module, "MAX_BYTES", size)
-    assert len(outputs.read(name)) == size
-    monkeypatch.setattr(outputs_module, "MAX_BYTES", size - 1)
-    with pytest.raises(NotFound):
-        outputs.read(name)
-    assert Outputs(outputs.folder).list() == []
+    (outputs.folder / "result-broken.json").write_text(content)
+    assert [one.filename for one in outputs.list()] == [name]
+
+
+def test_a_file_that_is_replaced_is_not_read_on(outputs: Outputs) -> None:
+    """Whoever was told its size is cut off rather than given a part of another."""
+    name = outputs.save(an_ended())
+    file = outputs.find(name)
+    outputs.save(an_ended(input="another"))
+    with pytest.raises(FileNotFoundError):
+        list(file.read(0, file.size))
 
 
 def test_executions_that_end_together_have_a_file_each(outputs: Outputs) -> None:
@@ -226,7 +258,7 @@ def test_executions_that_end_together_have_a_file_each(outputs: Outputs) -> None
         thread.start()
     for thread in threads:
         thread.join()
-    found = [json.loads(outputs.read(one.filename)) for one in outputs.list()]
+    found = [json.loads(whole(outputs, one.filename)) for one in outputs.list()]
     assert {one["executionId"] for one in found} == {one.id for one in executions}
 
 
@@ -235,7 +267,7 @@ def test_saved_again_an_execution_has_one_file(outputs: Outputs) -> None:
     first = outputs.save(an_ended())
     second = outputs.save(an_ended(input="better"))
     assert first == second
-    assert json.loads(outputs.read(first))["input"] == {"prompt": "better"}
+    assert json.loads(whole(outputs, first))["input"] == {"prompt": "better"}
     assert len(outputs.list()) == 1
 
 
@@ -252,7 +284,7 @@ def test_the_list_is_newest_first(outputs: Outputs) -> None:
     """By the time of the end, whatever the order of writing."""
     for number in (2, 3, 1):
         outputs.save(an_ended(f"exec_1_{number}", ended_at=ENDED_AT + number))
-    ids = [json.loads(outputs.read(one.filename))["executionId"] for one in outputs.list()]
+    ids = [json.loads(whole(outputs, one.filename))["executionId"] for one in outputs.list()]
     assert ids == ["exec_1_3", "exec_1_2", "exec_1_1"]
 
 
@@ -273,7 +305,7 @@ def test_a_missing_folder_is_an_empty_list(outputs: Outputs) -> None:
     """And nothing can be read from it."""
     assert outputs.list() == []
     with pytest.raises(NotFound):
-        outputs.read("result-a.json")
+        whole(outputs, "result-a.json")
 
 
 OLD = {"pipelineId": "old", "status": "success", "timestamp": "2020-01-01T00:00:00.000Z"}
@@ -310,7 +342,7 @@ def test_other_files_are_none_of_ours(outputs: Outputs, tmp_path: Path) -> None:
     assert outputs.list() == []
     for path in outputs.folder.iterdir():
         with pytest.raises(NotFound):
-            outputs.read(path.name)
+            whole(outputs, path.name)
 
 
 def test_a_link_to_a_result_is_no_further_result(outputs: Outputs) -> None:
@@ -343,7 +375,7 @@ def test_no_name_leads_out_of_the_folder(outputs: Outputs, name: str) -> None:
     outputs.folder.mkdir()
     (outputs.folder.parent / "secret.json").write_text("{}")
     with pytest.raises(NotFound):
-        outputs.read(name)
+        whole(outputs, name)
 
 
 def test_a_file_that_has_not_changed_is_not_read_again(
@@ -351,13 +383,13 @@ def test_a_file_that_has_not_changed_is_not_read_again(
 ) -> None:
     """Only what is new or another one is parsed."""
     read: list[str] = []
-    reading = Outputs.read
+    reading = Outputs.find
 
-    def counting(self: Outputs, filename: str) -> bytes:
+    def counting(self: Outputs, filename: str) -> ResultFile:
         read.append(filename)
         return reading(self, filename)
 
-    monkeypatch.setattr(Outputs, "read", counting)
+    monkeypatch.setattr(Outputs, "find", counting)
     first, second = (outputs.save(an_ended(f"exec_1_{one}")) for one in "ab")
     assert len(outputs.list()) == len(outputs.list()) == 2
     assert sorted(read) == [first, second]
@@ -373,7 +405,7 @@ def test_the_number_of_files_is_bounded(tmp_path: Path) -> None:
     for number in range(5):
         name = outputs.save(an_ended(f"exec_1_{number}", ended_at=ENDED_AT + number))
         os.utime(tmp_path / name, (1000 + number, 1000 + number))
-    kept = [json.loads(outputs.read(one.filename))["executionId"] for one in outputs.list()]
+    kept = [json.loads(whole(outputs, one.filename))["executionId"] for one in outputs.list()]
     assert kept == ["exec_1_4", "exec_1_3", "exec_1_2"]
     assert (tmp_path / "notes.txt").exists()
 
@@ -420,7 +452,9 @@ def test_the_newest_stay_when_the_wall_clock_is_set(
             for _ in range(15):
                 number += 1
                 outputs.save(an_ended(f"exec_1_{number}"))
-            ids = [json.loads(outputs.read(one.filename))["executionId"] for one in outputs.list()]
+            ids = [
+                json.loads(whole(outputs, one.filename))["executionId"] for one in outputs.list()
+            ]
             left = {int(id.removeprefix("exec_1_")) for id in ids}
             assert left == set(range(number - len(left) + 1, number + 1))
         before = after
@@ -448,7 +482,7 @@ def test_a_write_that_fails_leaves_what_was_there(
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
         outputs.save(an_ended(input="better"))
-    assert json.loads(outputs.read(name))["input"] == {"prompt": "hello"}
+    assert json.loads(whole(outputs, name))["input"] == {"prompt": "hello"}
     assert [path.name for path in outputs.folder.iterdir()] == [name]
 
 
