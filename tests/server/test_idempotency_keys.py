@@ -122,12 +122,12 @@ def test_no_start_by_a_key_without_a_history(serve: Callable[..., ServerProcess]
         door, key, other = open_door(server.client), open_door.__name__, f"{open_door} other"
         live = door.start("echo", "text", key)
         with closing(sqlite3.connect(server.data / "history.db", timeout=30)) as connection:
-            connection.execute("ALTER TABLE records RENAME TO elsewhere")
+            connection.execute("ALTER TABLE executions RENAME COLUMN start_key TO elsewhere")
             assert refused(door.start, "echo", "text", other) == "UNAVAILABLE"
             assert door.start("echo", "text", key).id == live.id
             unkeyed = door.start("echo", "text", None)
             assert not unkeyed.existing
-            connection.execute("ALTER TABLE elsewhere RENAME TO records")
+            connection.execute("ALTER TABLE executions RENAME COLUMN elsewhere TO start_key")
         assert not door.start("echo", "text", other).existing
 
 
