@@ -7,7 +7,7 @@ const SCHEMA = fileURLToPath(new URL('../../schema/schema.graphql', import.meta.
 const EDGES = { withEdgeSuffix: true, shouldImplementNode: true };
 const WRAPPERS = ['Payload', 'Connection', 'Edge'];
 const VALUES = [
-  'Cancellation', 'ExecutionError', 'ExecutionsChange', 'Label', 'LogPiece', 'PageInfo', 'PipelineProblem',
+  'Cancellation', 'ExecutionError', 'ExecutionsChange', 'HistoryProblem', 'Label', 'LogPiece', 'PageInfo', 'PipelineProblem',
   'Server', 'StageAttempt', 'StageLog', 'StageOutput', 'StatusCount', 'Usage', 'UserError',
 ];
 
