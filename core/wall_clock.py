@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from datetime import timedelta
-from types import TracebackType
 from typing import Self
 
 from .clock import SystemClock
@@ -29,12 +28,7 @@ class WallClockWatch:
         self._task = asyncio.create_task(self._watching(), name="runcast wall clock")
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         self._task.cancel()
         await asyncio.wait([self._task])
 

@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 import traceback
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Self
 
 LOOK_SECONDS = 0.1
@@ -26,7 +26,6 @@ class LoopWatch:
 
     def __init__(self) -> None:
         self._stopped = threading.Event()
-        self._loop_thread = threading.get_ident()
 
     def __enter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
@@ -35,12 +34,7 @@ class LoopWatch:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._stopped.set()
 
     def _run(self) -> None:

@@ -4,7 +4,6 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Self
 
 from ..clock import Clock
@@ -87,12 +86,7 @@ class ExecutionManager:
         self._sweeper = asyncio.create_task(self._sweeping(), name="runcast sweeper")
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         await self.close(grace=0)
         self._sweeper.cancel()
         await asyncio.wait([self._sweeper])

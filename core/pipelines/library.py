@@ -4,7 +4,6 @@ import asyncio
 import logging
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from ..clock import Clock, SystemClock
@@ -81,12 +80,7 @@ class PipelineLibrary:
             raise
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         await self._close()
 
     async def settled(self) -> None:

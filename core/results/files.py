@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
-from types import TracebackType
 from typing import Self, TypeVar, TypeVarTuple
 
 from ..errors import Unavailable
@@ -73,12 +72,7 @@ class ExecutionFiles:
         self._finisher = asyncio.create_task(self._finishing(), name="runcast logs")
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         self._finisher.cancel()
         await asyncio.wait([self._finisher])
         self.writers.shutdown(wait=False)

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from contextlib import suppress
-from types import TracebackType
 from typing import Self
 
 from ..errors import RuncastError
@@ -42,12 +41,7 @@ class OutputWriter:
         self._task = asyncio.create_task(self._writing(), name="runcast outputs")
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         """Writes what waits, for CLOSE_SECONDS at most: a disk that hangs delays nobody."""
         try:
             async with asyncio.timeout(CLOSE_SECONDS):

@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager, suppress
 from functools import partial
-from types import TracebackType
 from typing import ParamSpec, Self, TypeVar
 
 from ..clock import Clock
@@ -81,12 +80,7 @@ class AttemptLog:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         if self._storage.used:
             self._stir()
         self._closed.set()

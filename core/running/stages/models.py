@@ -4,7 +4,7 @@ import asyncio
 import importlib
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from types import ModuleType, TracebackType
+from types import ModuleType
 from typing import Any, NamedTuple, Self
 
 from ...errors import StageError
@@ -44,12 +44,7 @@ class Models:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         await asyncio.gather(*self._opening.values(), return_exceptions=True)
         self._opening.clear()
         await self._clients.aclose()

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Mapping
-from types import TracebackType
 from typing import Self
 
 from ...errors import StageError
@@ -38,13 +37,8 @@ class PromptRunner:
         await self._models.__aenter__()
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self._models.__aexit__(exc_type, exc, traceback)
+    async def __aexit__(self, *error: object) -> None:
+        await self._models.__aexit__(*error)
 
     async def run(self, call: StageCall[PromptStage]) -> StageResult:
         """The text of the answer as it is: reading it is the executor's business.
