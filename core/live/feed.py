@@ -13,7 +13,8 @@ from ..execution.model import Execution
 from ..fairness import LoopBudget
 from ..rate_limit import TokenBucket
 from .hub import Hub
-from .listing import Dirty, ExecutionsChange, ListChange, ListHub, ListWatcher, Mirror
+from .list_hub import Dirty, ListHub, ListWatcher
+from .listing import ExecutionsChange, ListChange, Mirror
 from .store import Entry, Store
 
 BURST = 100

@@ -1,153 +1,16 @@
 """A filtered list that is followed."""
 
-import asyncio
-
-import pytest
 from hypothesis import given, strategies as st
-from patience import turns
 from runcast.core.execution.filter import EVERYTHING, ExecutionFilter
 from runcast.core.execution.model import Execution, Status
-from runcast.core.live.listing import MOST_UNREAD, ListChange, ListHub, ListWatcher, Mirror
+from runcast.core.live.listing import ListChange, Mirror
 from samples import an_execution
-
-pytestmark = pytest.mark.usefixtures("leaves_no_task")
 
 RUNNING_ONLY = ExecutionFilter(status=frozenset({Status.RUNNING}), text="exec_")
 
 
 def at(status: Status, id: str = "exec_1", sequence: int = 2) -> Execution:
     return an_execution(id, status=status, sequence=sequence)
-
-
-class Published:
-    """A hub with one watcher, and the executions that it finds."""
-
-    def __init__(self) -> None:
-        self.there: dict[str, Execution] = {}
-        self.hub = ListHub(self.there.get)
-        self.watcher = ListWatcher(self.hub)
-
-    def publish(
-        self, execution: Execution, version: int, *, present: bool = True, urgent: bool = True
-    ) -> None:
-        if present:
-            self.there[execution.id] = execution
-        else:
-            self.there.pop(execution.id, None)
-        self.hub.publish(execution, version, present=present, urgent=urgent)
-
-    def following(self, number: int) -> list[str]:
-        """The ids of the next so many."""
-        dirty = [self.watcher.next() for _ in range(number)]
-        return [one.execution.id for one in dirty if one is not None]
-
-
-@pytest.fixture
-def published() -> Published:
-    return Published()
-
-
-def test_a_slow_reader_gets_the_latest_state_once(published: Published) -> None:
-    """The one that has been dirty for the longest time comes first."""
-    watcher = published.watcher
-    published.publish(at(Status.QUEUED, "exec_1"), 5)
-    published.publish(at(Status.QUEUED, "exec_2"), 6)
-    published.publish(at(Status.RUNNING, "exec_1", 3), 7)
-    assert watcher.seen(7) == 4
-    first = watcher.next()
-    assert first is not None
-    assert (first.execution.id, first.execution.status) == ("exec_1", Status.RUNNING)
-    assert watcher.seen(7) == 5 and not watcher.idle
-    second = watcher.next()
-    assert second is not None and second.execution.id == "exec_2"
-    assert watcher.seen(7) == 7 and watcher.idle
-
-
-def test_what_is_urgent_comes_first(published: Published) -> None:
-    """Also when it became so later; among its like, what has been waiting comes first."""
-    for version, id in enumerate(("exec_1", "exec_2", "exec_3"), start=5):
-        published.publish(at(Status.RUNNING, id), version, urgent=False)
-    published.publish(at(Status.QUEUED, "exec_4"), 8)
-    published.publish(at(Status.FAILED, "exec_3", 3), 9)
-    published.publish(at(Status.RUNNING, "exec_4", 3), 10, urgent=False)
-    assert published.following(4) == ["exec_4", "exec_3", "exec_1", "exec_2"]
-    assert published.watcher.idle
-
-
-def test_what_was_seen_ends_before_the_oldest_that_was_not(published: Published) -> None:
-    """Whatever has gone before it."""
-    published.publish(at(Status.RUNNING, "exec_1"), 5, urgent=False)
-    published.publish(at(Status.QUEUED, "exec_2"), 6)
-    assert published.following(1) == ["exec_2"]
-    assert published.watcher.seen(6) == 4
-    assert published.following(1) == ["exec_1"]
-    assert published.watcher.seen(6) == 6
-
-
-def test_what_came_and_went_unread_costs_nothing(published: Published) -> None:
-    """A stalled reader of the list does not keep all that ever ran."""
-    watcher = published.watcher
-    for number in range(50):
-        id = f"exec_{number}"
-        published.publish(at(Status.QUEUED, id, sequence=1), 2 * number)
-        published.publish(at(Status.FAILED, id), 2 * number + 1, present=False)
-    watcher.catch_up()
-    assert (len(watcher._dirty), len(watcher._urgent)) == (0, 0)
-    known = at(Status.RUNNING, "exec_known")
-    published.publish(known, 100)
-    watcher.catch_up()
-    published.publish(known, 101, present=False)
-    dirty = watcher.next()
-    assert dirty is not None and (dirty.execution.id, dirty.present) == ("exec_known", False)
-
-
-def test_a_reader_that_never_reads_is_helped() -> None:
-    """What is new to it is put together for it: there is never much more than MOST_UNREAD."""
-    published, most = Published(), 0
-    with published.hub.watching() as one, published.hub.watching() as other:
-        for number in range(5 * MOST_UNREAD):
-            id = f"exec_{number // 2}"
-            is_over = number % 2 == 1
-            published.publish(at(Status.QUEUED, id, 1 + is_over), number, present=not is_over)
-            most = max(most, one.unread, other.unread)
-        assert most <= MOST_UNREAD + 2
-        other.catch_up()
-        assert len(other._dirty) == 0
-
-
-async def test_a_change_wakes_each_that_waits_once() -> None:
-    """What is published to those who do not wait costs the same however many there are."""
-    published = Published()
-    with published.hub.watching() as first, published.hub.watching() as second:
-        waiting = [asyncio.create_task(one.ready()) for one in (first, second)]
-        await turns()
-        assert len(published.hub.sleeping) == 2
-        for version in range(3):
-            published.publish(at(Status.RUNNING), version)
-            assert not published.hub.sleeping
-        await asyncio.gather(*waiting)
-        assert (first.unread, second.unread) == (3, 3)
-
-
-async def test_closing_ends_watchers_once_they_have_read_what_they_have() -> None:
-    """Those who wait, those with something dirty, and those who come later."""
-    published = Published()
-    hub = published.hub
-    with hub.watching() as full, hub.watching() as waiting:
-        published.publish(at(Status.QUEUED), 1)
-        assert waiting.next() is not None
-        task = asyncio.create_task(waiting.ready())
-        await turns()
-        assert not task.done()
-        hub.close()
-        await task
-        assert waiting.next() is None
-        assert full.next() is not None
-        assert full.next() is None
-    with hub.watching() as late:
-        await late.ready()
-        assert late.next() is None
-    assert len(hub) == 0
 
 
 def test_a_mirror_says_what_is_new_to_its_reader() -> None:
