@@ -18,7 +18,7 @@ PRAGMAS = (
     "PRAGMA synchronous = NORMAL",
     "PRAGMA journal_size_limit = 67108864",
 )
-UNREADABLE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def writer_engine(path: Path) -> Engine:
@@ -35,7 +35,7 @@ def is_damage(error: DatabaseError | sqlite3.Error) -> bool:
     """Whether the file is no database, or not a whole one."""
     cause = error.orig if isinstance(error, DatabaseError) else error
     code = getattr(cause, "sqlite_errorcode", 0)
-    return code & 0xFF in UNREADABLE
+    return code & 0xFF in DAMAGED
 
 
 def _engine(

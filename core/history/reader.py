@@ -5,9 +5,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Self, TypeAlias
+from typing import Any, Self, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, Engine, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, Select, func, select
 
 from ..execution.filter import ExecutionFilter
 from ..execution.model import Execution, Status
@@ -48,10 +48,6 @@ class HistoryReader:
         """The same for one read, which whoever has `read` can end."""
         return replace(self, _read=read)
 
-    def close(self) -> None:
-        with self.closed():
-            pass
-
     @contextmanager
     def closed(self) -> Iterator[None]:
         """Whoever reads is interrupted; nobody has the file open until the block is left."""
@@ -71,19 +67,17 @@ class HistoryReader:
 
     def get(self, execution_id: str) -> Execution | None:
         """The stored state of an execution, also of one that has not ended."""
-        with self._reading() as connection:
-            rows = connection.execute(ROW.where(COLUMNS.id == execution_id)).all()
-            return next(iter(executions_of(connection, rows, self._damages, self._read)), None)
+        return self._first(ROW.where(COLUMNS.id == execution_id))
 
     def started_by(self, key: str) -> Execution | None:
         """The stored state of the execution that was started with this idempotency key."""
         newest = COLUMNS.started_at.desc(), COLUMNS.id.desc()
+        return self._first(ROW.where(COLUMNS.start_key == key).order_by(*newest).limit(1))
+
+    def _first(self, rows: Select[Any]) -> Execution | None:
         with self._reading() as connection:
-            found = ROW.where(COLUMNS.start_key == key).order_by(*newest).limit(1)
-            return next(
-                iter(executions_of(connection, connection.execute(found).all(), self._damages)),
-                None,
-            )
+            found = connection.execute(rows).all()
+            return next(iter(executions_of(connection, found, self._damages, self._read)), None)
 
     def page(
         self,

@@ -100,9 +100,6 @@ def _execution(row: Row[Any], content: bytes | None, damages: Damages | None) ->
 def remnant(row: Mapping[str, Any]) -> Execution:
     """What is known of an execution without its record."""
     ended, lasted, key = row["ended_at"], row["duration"], row["start_key"]
-    damaged = Failure(
-        "DamagedRecord", "its record in the history is damaged: what is not shown is lost"
-    )
     return Execution(
         id=row["id"],
         pipeline_id=row["pipeline_id"],
@@ -114,6 +111,6 @@ def remnant(row: Mapping[str, Any]) -> Execution:
         status=Status(row["status"]),
         began_at=None if lasted is None else ended - lasted,
         ended_at=ended,
-        error=damaged if ended is not None else None,
+        error=None if ended is None else Failure("DamagedRecord", DAMAGED),
         start_key=None if key is None else StartKey(key, row["start_digest"]),
     )

@@ -135,7 +135,6 @@ async def gathering(
     file.writes = 0
     yield gatherer, file
     await gatherer.close()
-    file.reader.close()
 
 
 async def test_states_that_nobody_waits_for_are_gathered(
