@@ -5,6 +5,7 @@ import re
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from io import RawIOBase
 from pathlib import Path
 from stat import S_ISREG
 from typing import Protocol, TypeAlias
@@ -156,13 +157,7 @@ class FolderBlobs(Blobs):
 
     def read(self, name: str, start: int = 0, end: int | None = None) -> Iterator[bytes]:
         with self._path(name).open("rb", buffering=0) as file:
-            file.seek(start)
-            while end is None or start < end:
-                data = file.read(CHUNK_BYTES if end is None else min(CHUNK_BYTES, end - start))
-                if not data:
-                    return
-                start += len(data)
-                yield data
+            yield from chunks_of(file, start, end)
 
     def size(self, name: str) -> int | None:
         try:
@@ -200,6 +195,17 @@ class FolderBlobs(Blobs):
 
     def _path(self, name: str) -> Path:
         return self._root / blob_name(*name.split("/"))
+
+
+def chunks_of(file: RawIOBase, start: int, end: int | None = None) -> Iterator[bytes]:
+    """The bytes of a file from `start` up to `end` or its own end, in chunks of CHUNK_BYTES."""
+    file.seek(start)
+    while end is None or start < end:
+        data = file.read(CHUNK_BYTES if end is None else min(CHUNK_BYTES, end - start))
+        if not data:
+            return
+        start += len(data)
+        yield data
 
 
 class _FileAppender:

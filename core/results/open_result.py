@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-CHUNK_BYTES = 256 << 10
+from .blobs import chunks_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +37,7 @@ class ResultFile:
             now = os.fstat(file.fileno())
             if (now.st_dev, now.st_ino) != self.inode:
                 raise FileNotFoundError(errno.ENOENT, "the result file was replaced", self.path)
-            file.seek(start)
-            while start < end and (piece := file.read(min(CHUNK_BYTES, end - start))):
-                start += len(piece)
-                yield piece
+            yield from chunks_of(file, start, end)
 
     def ends(self, length: int) -> tuple[bytes, bytes]:
         """So many bytes of its beginning and of its end."""
