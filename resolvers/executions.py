@@ -220,10 +220,20 @@ async def follow_execution(
         InvalidInput: `after` is not a cursor.
         Unavailable: it is not live, and the history cannot be read.
     """
-    if not is_live(ctx, execution_id):
-        execution = await get_execution(ctx, execution_id)
-        return _the_end(ctx, execution, None if after is None else Cursor.parse(after))
-    return watch_execution(ctx, execution_id, after)
+    return follow(ctx, await get_execution(ctx, execution_id), after)
+
+
+def follow(
+    ctx: Context, execution: Execution, after: str | None = None
+) -> AsyncGenerator[Change, None]:
+    """As `follow_execution`, of an execution that was found already.
+
+    Raises:
+        InvalidInput: `after` is not a cursor.
+    """
+    if is_live(ctx, execution.id):
+        return watch_execution(ctx, execution.id, after)
+    return _the_end(ctx, execution, None if after is None else Cursor.parse(after))
 
 
 async def _the_end(

@@ -171,7 +171,7 @@ def log_bytes(
 
 
 async def read_value(ctx: Context, value: JSON, *, most_bytes: int) -> JSON:
-    """A value as text or JSON; what is in a file, as `EncodedJSON`.
+    """A value as text or JSON; JSON that is in a file as `EncodedJSON`.
 
     Raises:
         InvalidInput: it has more than `most_bytes`.

@@ -18,20 +18,32 @@ async def while_connected(request: Request, work: Coroutine[Any, Any, Found]) ->
     Raises:
         ClientDisconnect: the client has gone.
     """
-    working = asyncio.ensure_future(work)
-    leaving = asyncio.ensure_future(gone(request.receive))
-    try:
-        await asyncio.wait([working, leaving], return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            return working.result()
+    found: list[Found] = []
+
+    async def working() -> None:
+        found.append(await work)
+
+    await first_of(working(), gone(request.receive))
+    if not found:
         raise ClientDisconnect
-    finally:
-        for task in (working, leaving):
-            task.cancel()
-        await asyncio.gather(working, leaving, return_exceptions=True)
+    return found[0]
 
 
 async def gone(receive: Receive) -> None:
     """Returns when the client has closed the connection."""
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+async def first_of(*works: Coroutine[Any, Any, None]) -> None:
+    """Until one of them has ended; the others are ended then, and the error of one is raised."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in tasks:
+        if not task.cancelled():
+            task.result()

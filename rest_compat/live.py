@@ -1,16 +1,14 @@
 """Responses that go on for as long as there is something to send."""
 
-import asyncio
-from collections.abc import AsyncGenerator, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing, suppress
-from typing import Any
 
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from ..core.clock import Clock
-from .client import gone
+from .client import first_of, gone
 
 HEARTBEAT_SECONDS = 12.0
 
@@ -45,7 +43,7 @@ class LiveResponse(Response):
             }
         )
         with suppress(ClientDisconnect):
-            await _first_of(self._send_chunks(send), self._beat(send), gone(receive))
+            await first_of(self._send_chunks(send), self._beat(send), gone(receive))
             await send({"type": "http.response.body", "body": b""})
 
     async def _send_chunks(self, send: Send) -> None:
@@ -65,17 +63,3 @@ async def _write(send: Send, chunk: bytes) -> None:
     except RuntimeError:
         # uvloop's word for a connection that has gone, unnoticed where reading was paused
         raise ClientDisconnect from None
-
-
-async def _first_of(*works: Coroutine[Any, Any, None]) -> None:
-    """Until one of them has ended; the others are ended then, and the error of one is raised."""
-    tasks = [asyncio.create_task(work) for work in works]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    for task in tasks:
-        if not task.cancelled():
-            task.result()

@@ -17,7 +17,7 @@ from ..core.execution.log import LogPiece, LogStream
 from ..core.execution.model import Execution
 from ..core.json_value import dumps
 from ..resolvers.context import Context
-from ..resolvers.executions import follow_execution, get_execution
+from ..resolvers.executions import follow, get_execution
 from .answers import encoded
 from .live import LiveResponse
 from .shapes import list_item, result, stage_progress
@@ -44,7 +44,7 @@ async def stream_execution(ctx: Context, request: Request) -> Response:
     """
     now = await get_execution(ctx, request.path_params["id"])
     after = request.headers.get("last-event-id") or request.query_params.get("after") or None
-    changes = await follow_execution(ctx, now.id, after)
+    changes = follow(ctx, now, after)
     if request.method == "HEAD":
         return Response(media_type="text/event-stream")
     events = _Events(ctx, now)
