@@ -27,7 +27,7 @@ from runcast.server.app import create_app
 from runcast.server.connections.open_connections import OpenConnections
 from runcast.server.connections.web_socket import WebSocketConnection
 from runcast.server.connections.wire import Shared
-from runcast.server.connections.wires import Wires
+from runcast.server.connections.wires import wires
 from runcast.server.serve import Server
 from runcast.server.settings import Settings
 
@@ -118,7 +118,7 @@ async def _serve(line: Connection, way: str, folder: Path) -> None:
     watched = folder / ("pipelines" if way == "runcast" else "none")
     app = create_app(Settings(pipelines=watched, data=folder / "data"))
     shared = Shared(app.state.ctx.loop_budget, OpenConnections(100, 100))
-    connections = {"http": Wires(shared).made, "ws": WebSocketConnection}
+    connections = {"http": wires(shared), "ws": WebSocketConnection}
     config = uvicorn.Config(app, **connections, log_config=None)
     listener = socket.create_server(("127.0.0.1", 0))
     server = Server(config, app.state.ctx, lambda: None)

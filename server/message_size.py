@@ -8,6 +8,8 @@ MARGIN = 128 << 10
 
 MAX_BYTES = LONGEST_ESCAPE * MAX_INPUT_BYTES + MARGIN
 MAX_UNESCAPED_BYTES = MAX_INPUT_BYTES + MARGIN
+STRANGER_BYTES = 1 << 16
+"""Of a client who has not shown yet that it may be here: a token has room in it."""
 LIMIT = rf"{MAX_UNESCAPED_BYTES} bytes (1.125 MiB), where an escape such as \u00e9 counts as one"
 
 

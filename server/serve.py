@@ -23,7 +23,7 @@ from .connections.descriptors import share_for_connections
 from .connections.open_connections import OpenConnections
 from .connections.web_socket import WebSocketConnection
 from .connections.wire import Shared
-from .connections.wires import Wires
+from .connections.wires import wires
 from .data import DataInUse, DataLock, locked
 from .log import logging_to
 from .message_size import MARGIN, MAX_BYTES
@@ -138,7 +138,7 @@ def _serve(settings: Settings, listener: socket.socket, lock: DataLock) -> None:
     connections = OpenConnections(share.connections, settings.max_strangers)
     config = uvicorn.Config(
         app,
-        http=Wires(Shared(LoopBudget(seconds=READING_SECONDS), connections)).made,  # type: ignore[arg-type]  # it is called only
+        http=wires(Shared(LoopBudget(seconds=READING_SECONDS), connections)),  # type: ignore[arg-type]  # it is called only
         ws=WebSocketConnection,
         log_config=None,
         access_log=False,

@@ -13,6 +13,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from ...core.clock import SystemClock
 from ...core.rate_limit import PAUSE_SECONDS, TokenBucket
 from ..graphql.answers import HttpError
+from ..message_size import STRANGER_BYTES
 from .frames import Frames
 from .refusal import refusal
 from .wire import Wire
@@ -21,8 +22,6 @@ FRAME_BURST = 1000
 FRAMES_PER_SECOND = 300
 """Of whatever kind: text, ping, pong, fragment. Those beyond wait, and more than 10,000 fragments
 of one message come too late."""
-MOST_BYTES_OF_A_STRANGER = 1 << 16
-"""In a message: a token has room in it."""
 POLICY_VIOLATION = 1008
 
 
@@ -42,7 +41,7 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self.conn.max_message_size = MOST_BYTES_OF_A_STRANGER
+        self.conn.max_message_size = STRANGER_BYTES
         self._frames = Frames()
         self._bucket = TokenBucket(SystemClock(), FRAME_BURST, FRAMES_PER_SECOND)
 

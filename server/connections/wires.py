@@ -1,6 +1,7 @@
-"""The connections of one server."""
+"""The connections of one server, as uvicorn asks for them."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from uvicorn.config import Config
@@ -10,18 +11,15 @@ from .http import HttpConnection
 from .wire import Shared, Wire
 
 
-class Wires:
-    """Makes them."""
-
-    def __init__(self, shared: Shared) -> None:
-        self._shared = shared
+def wires(shared: Shared) -> Callable[..., Wire]:
+    """What uvicorn calls for each, with arguments of these names: it begins as HTTP."""
 
     def made(
-        self,
         config: Config,
         server_state: ServerState,
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> Wire:
-        """A connection that begins as HTTP; uvicorn calls this, with arguments of these names."""
-        return Wire(HttpConnection(config, server_state, app_state, _loop), self._shared)
+        return Wire(HttpConnection(config, server_state, app_state, _loop), shared)
+
+    return made

@@ -21,7 +21,7 @@ from ...schema.executable import (
     internal_error,
 )
 from ...schema.measure import LIMIT_EXCEEDED
-from ..message_size import LIMIT, MARGIN, MAX_BYTES, MessageSize
+from ..message_size import LIMIT, MARGIN, MAX_BYTES, STRANGER_BYTES, MessageSize
 from .message import Complete, ConnectionInit, Message, Ping, Subscribe, read_message
 from .request import BadRequest, GraphQLRequest
 
@@ -29,8 +29,6 @@ PROTOCOL = "graphql-transport-ws"
 INIT_SECONDS = 10.0
 PING_SECONDS = 15.0
 MOST_OPERATIONS = 100
-MOST_BYTES_OF_A_STRANGER = 1 << 16
-"""Before the acknowledgement: a token has room in it."""
 MESSAGE_BURST = 300
 MESSAGES_PER_SECOND = 100
 
@@ -102,8 +100,8 @@ class Socket:
         if text is None:
             raise Closed(4400, "A message must be text, not bytes")
         encoded = text.encode()
-        if not self._acknowledged and len(encoded) > MOST_BYTES_OF_A_STRANGER:
-            raise Closed(1009, f"The first message may have {MOST_BYTES_OF_A_STRANGER} bytes")
+        if not self._acknowledged and len(encoded) > STRANGER_BYTES:
+            raise Closed(1009, f"The first message may have {STRANGER_BYTES} bytes")
         if not MessageSize().fits(encoded):
             raise Closed(1009, f"A message may have {LIMIT}")
         try:

@@ -49,8 +49,9 @@ def is_idle(server: ServerProcess) -> bool:
     return used(server) - before < IDLE_SHARE * (time.monotonic() - begun)
 
 
-def asked(server: ServerProcess) -> socket.socket:
-    body = json.dumps({"query": QUERY})
+def asked(server: ServerProcess, query: str) -> socket.socket:
+    """A connection on which this was asked, and nothing was read."""
+    body = json.dumps({"query": query})
     client = socket.create_connection(("127.0.0.1", server.client.base_url.port or 0))
     head = (
         "POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
@@ -64,7 +65,7 @@ def test_a_query_ends_with_its_client(server: ServerProcess) -> None:
     """One that hangs up at once, and twenty of them."""
     eventually(lambda: is_idle(server))
     before = used(server)
-    clients = [asked(server) for _ in range(20)]
+    clients = [asked(server, QUERY) for _ in range(20)]
     eventually(lambda: used(server) - before > 0.5)
     for client in clients:
         client.close()
@@ -78,14 +79,7 @@ def test_a_mutation_is_carried_through(server: ServerProcess, tmp_path: Path) ->
         f'a{number}: startExecution(pipelineId: "many", input: "gone") {{ execution {{ id }} }}'
         for number in range(5)
     )
-    body = json.dumps({"query": f"mutation {{ {starts} }}"})
-    client = socket.create_connection(("127.0.0.1", server.client.base_url.port or 0))
-    head = (
-        "POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n"
-    )
-    client.sendall((head + body).encode())
-    client.close()
+    asked(server, f"mutation {{ {starts} }}").close()
 
     def arrived() -> bool:
         rows = server.client.get("/api/executions").json()["executions"]
