@@ -241,7 +241,13 @@ def draw(begun: float, ended: float, waits: Series, memory: Series) -> None:
     from matplotlib import pyplot
 
     figure, (above, below) = pyplot.subplots(2, 1, sharex=True, figsize=(8, 4.5))
-    above.plot([at - begun for at, _ in waits], [took * 1000 for _, took in waits], ".", ms=2)
+    above.plot(
+        [at - begun for at, _ in waits],
+        [took * 1000 for _, took in waits],
+        ".",
+        ms=2,
+        rasterized=True,
+    )
     above.set_yscale("log")
     above.set_ylabel("/healthz, ms")
     below.plot([at - begun for at, _ in memory], [size / (1 << 20) for _, size in memory])
