@@ -5,6 +5,7 @@ import logging
 import shutil
 from collections.abc import AsyncGenerator, Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -75,6 +76,10 @@ class ExecutionFiles:
     async def __aexit__(self, *error: object) -> None:
         self._finisher.cancel()
         await asyncio.wait([self._finisher])
+        # What is not said now is not known to the next server.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FINISH_SECONDS):
+                await self._finish()
         self.writers.shutdown(wait=False)
         self._readers.shutdown(wait=False)
         self._speller.shutdown(wait=False, cancel_futures=True)
@@ -267,8 +272,11 @@ class ExecutionFiles:
     async def _finishing(self) -> None:
         while True:
             await asyncio.sleep(FINISH_SECONDS)
-            if self.logs.unfinished:
-                await asyncio.get_running_loop().run_in_executor(self.writers, self.logs.finish)
+            await self._finish()
+
+    async def _finish(self) -> None:
+        if self.logs.unfinished:
+            await asyncio.get_running_loop().run_in_executor(self.writers, self.logs.finish)
 
     def _begin(self) -> None:
         # Executions do not outlive the server, so neither do their folders.
