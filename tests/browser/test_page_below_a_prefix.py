@@ -2,14 +2,18 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
+import runcast
+from needs import need
 from playwright.sync_api import expect
 from reverse_proxy import reverse_proxy
 from server_process import ServerProcess
 from visitor import Visitor, start
 
 PREFIX = "/deep/runcast"
+GRAPHIQL = Path(runcast.__file__).parent / "server" / "playground" / "node_modules" / "graphiql"
 
 
 @pytest.fixture(params=["stripped", "kept"])
@@ -50,6 +54,7 @@ def test_every_view(visitor: Visitor, below: tuple[ServerProcess, str]) -> None:
 
 def test_the_playground(visitor: Visitor, below: tuple[ServerProcess, str]) -> None:
     """It asks the server that it came from."""
+    need(GRAPHIQL.is_dir(), "GraphiQL (npm ci --prefix server/playground)")
     _, url = below
     page = visitor.visit(url + "/")
     page.locator("#nav").get_by_text("API").click()
