@@ -17,7 +17,7 @@ from server_process import ServerProcess, serving
 STAGES = """query ($id: ID!) { execution(id: $id) { status endReason stages {
   id status attempt attempts { number status endTime error { type } }
   output(limit: 1048576) { text isFinal truncated }
-  log(limit: 1048576) { pieces { offset stream text } nextOffset total leftOut isFinal }
+  log(limit: 65536) { pieces { offset stream text } nextOffset total leftOut isFinal }
 } } }"""
 CUT_OFF = "the server went away here\n"
 KINDS = ("command", "sync", "async")
