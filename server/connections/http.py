@@ -6,7 +6,6 @@ Of uvicorn's class, methods are overridden that asyncio or the parser calls, and
 """
 
 import asyncio
-import re
 from enum import StrEnum
 from typing import ClassVar
 
@@ -15,6 +14,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from ..graphql.answers import HttpError
 from ..message_size import LIMIT, MAX_BYTES
 from .refusal import refusal
+from .upgrade_field import HEAD_END, known_bytes, without_unknown_upgrade
 from .wire import Wire
 
 MOST_ADDRESS_BYTES = 16 << 10
@@ -28,7 +28,6 @@ MOST_AROUND_A_BYTE = 1
 """And so many for each byte of the body: a long one has chunks of five bytes at least."""
 PIECE_BYTES = 2048
 SHORTEST_LINE = len("GET / HTTP/1.1")
-UPGRADE = re.compile(rb"\r\nupgrade:(?!\s*websocket\s*\r)", re.IGNORECASE)
 
 
 class Part(StrEnum):
@@ -47,6 +46,12 @@ class HttpConnection(HttpToolsProtocol):
     _awaited: Part | None = Part.HEAD
     _timed: Part | None = None
     _deadline: asyncio.TimerHandle | None = None
+    _in_head = False
+    """Whether a head has begun, and not ended."""
+    _latest = b""
+    """What has come last of that head: its end may come in two pieces."""
+    _withheld = b""
+    """What the parser has not been given yet, because its meaning depends on what follows."""
     _unfinished = 0
     """Bytes that have come since a head began, but for those that came together with its begin."""
     _announced = 0
@@ -73,8 +78,10 @@ class HttpConnection(HttpToolsProtocol):
         """
         if self._announced:
             return min(self._announced, len(data) - at)
-        end = data.find(b"\r\n\r\n", at + SHORTEST_LINE, at + PIECE_BYTES)
-        return end + 4 - at if end >= 0 else min(PIECE_BYTES, len(data) - at)
+        known = len(self._latest)
+        bytes_of_it = self._latest + data[at : at + PIECE_BYTES]
+        end = bytes_of_it.find(HEAD_END, 0 if self._in_head else SHORTEST_LINE)
+        return (len(bytes_of_it) if end < 0 else end + len(HEAD_END)) - known
 
     def admitted(self, message_bytes: int) -> None:
         """Nothing changes: a request has its limits, whoever sends it."""
@@ -97,7 +104,8 @@ class HttpConnection(HttpToolsProtocol):
             self._around_bytes += len(data)
             super().data_received(data)
         else:
-            super().data_received(_without_upgrade(data))
+            super().data_received(without_unknown_upgrade(self._with_whole_upgrade(data)))
+            self._latest = (self._latest + data)[1 - len(HEAD_END) :] if self._in_head else b""
         if reason := self._too_much():
             self._refuse(reason)
         self._time()
@@ -106,6 +114,7 @@ class HttpConnection(HttpToolsProtocol):
         super().on_message_begin()
         self.scope["state"]["admit"] = self.transport.admit
         self._awaited, self._unfinished = Part.HEAD, 0
+        self._in_head = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
         # The application has the head by then: it must not grow, and trailers mean nothing to it.
@@ -113,6 +122,7 @@ class HttpConnection(HttpToolsProtocol):
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
+        self._in_head = False
         if reason := self._reason_to_refuse():
             # The parser stops, and uvicorn calls `send_400_response`.
             self._reason = reason
@@ -146,6 +156,14 @@ class HttpConnection(HttpToolsProtocol):
             self._refuse(reason)
         else:
             super().handle_websocket_upgrade()
+
+    def _with_whole_upgrade(self, data: bytes) -> bytes:
+        """The next bytes of a head, up to where a wish for a protocol may be cut in two."""
+        is_whole = (self._latest + data).endswith(HEAD_END)
+        data = self._withheld + data
+        end = len(data) if is_whole else known_bytes(data)
+        self._withheld = data[end:]
+        return data[:end]
 
     def _reason_to_refuse(self) -> HttpError | None:
         if len(self.url) > MOST_ADDRESS_BYTES:
@@ -214,18 +232,6 @@ class HttpConnection(HttpToolsProtocol):
         if self._awaited is Part.BODY:
             return self.cycle.response_started
         return not self.cycle.response_complete
-
-
-def _without_upgrade(data: bytes) -> bytes:
-    """The head without a wish for a protocol that we do not speak, such as h2c.
-
-    A server may pass it over (RFC 9110, section 7.8), which the parser does not: it would stop
-    before the body. Java's HTTP client sends it with every first request.
-    """
-    if UPGRADE.search(data) is None:
-        return data
-    head, end, body = data.partition(b"\r\n\r\n")
-    return UPGRADE.sub(b"\r\nx-upgrade:", head + end[:2]) + end[2:] + body
 
 
 def _too_large_a_head() -> HttpError:
