@@ -19,6 +19,7 @@ from packaging.requirements import Requirement
 from runcast.schema.build import build_schema
 from runcast.schema.executor import Executor
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 
@@ -76,7 +77,18 @@ def state_of_a_socket() -> bool:
         socket = WebSocketsSansIOProtocol(config, ServerState(), {}, loop)
     fresh = (socket.handshake_initiated, socket.handshake_complete, socket.close_sent)
     unread = (socket.frames, socket.read_paused, socket.conn.max_message_size)
-    return (fresh, unread) == ((False, False, False), ([], False, 7))
+    ways = (socket.writable.is_set(), socket.curr_msg_data_type in ("text", "bytes"))
+    return (fresh, unread, ways) == ((False, False, False), ([], False, 7), (True, True))
+
+
+def message_of_a_socket() -> bool:
+    """uvicorn calls it when a message is whole; a text is decoded in it."""
+    return "send_receive_event_to_app" in vars(WebSocketsSansIOProtocol)
+
+
+def end_of_a_socket() -> bool:
+    """What uvicorn raises in an application whose client has gone: libraries expect an OSError."""
+    return issubclass(ClientDisconnected, OSError)
 
 
 def context_of_a_step() -> bool:
@@ -107,6 +119,8 @@ NAMES: dict[str, tuple[str, Callable[[], bool]]] = {
     "handle_connect": ("uvicorn", beginning_of_a_socket),
     "handle_parser_exception": ("uvicorn", failure_of_a_socket),
     "read_paused": ("uvicorn", state_of_a_socket),
+    "send_receive_event_to_app": ("uvicorn", message_of_a_socket),
+    "ClientDisconnected": ("uvicorn", end_of_a_socket),
     "_context": (PYTHON, context_of_a_step),
     "_run": (PYTHON, frame_of_a_step),
     "_ready": (PYTHON, steps_to_come),

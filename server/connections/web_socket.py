@@ -1,13 +1,14 @@
 """A WebSocket as uvicorn has it, with the limits that it lacks.
 
 Of uvicorn's class, methods are overridden that asyncio or uvicorn's HTTP protocol calls, those of
-ASGI, and `handle_connect`; `handle_parser_exception` is called (tests/test_private_names.py looks
-for them).
+ASGI, `handle_connect` and `send_receive_event_to_app`; `handle_parser_exception` is called
+(tests/test_private_names.py looks for them).
 """
 
 import asyncio
 from typing import Any, ClassVar
 
+from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from ...core.clock import SystemClock
@@ -22,7 +23,7 @@ FRAME_BURST = 1000
 FRAMES_PER_SECOND = 300
 """Of whatever kind: text, ping, pong, fragment. Those beyond wait, and more than 10,000 fragments
 of one message come too late."""
-POLICY_VIOLATION = 1008
+NO_UTF_8, POLICY_VIOLATION = 1007, 1008
 
 
 class WebSocketConnection(WebSocketsSansIOProtocol):
@@ -93,6 +94,10 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         return await super().receive()
 
     async def send(self, message: Any) -> None:
+        await self.writable.wait()
+        if self.close_sent:
+            # The client's next frame, or its silence, has ended what this message is the answer to.
+            raise ClientDisconnected
         await super().send(message)
         if self.close_sent:
             # What the client has sent is passed over now, up to its answer to that.
@@ -102,6 +107,13 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         super().handle_connect(event)
         if not self.close_sent:
             self.scope["state"]["admit"] = self.transport.admit
+
+    def send_receive_event_to_app(self) -> None:
+        if self.curr_msg_data_type == "text" and not _is_utf_8(b"".join(self.frames)):
+            self.frames = []
+            self._fail(NO_UTF_8, "A text must be UTF-8")
+        else:
+            super().send_receive_event_to_app()
 
     def _count(self) -> None:
         """A frame is whole, perhaps: the next one may have to wait."""
@@ -132,3 +144,11 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         if not self.close_sent:
             self.conn.fail(code, reason)
             self.handle_parser_exception()
+
+
+def _is_utf_8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -194,3 +194,46 @@ def test_as_many_subprotocols_as_fit(server: ServerProcess) -> None:
         fields = PROTOCOLS % b", ".join([b"ab"] * 1_500)
         client.sendall(handshake(fields=fields).replace(b"graphql-transport-ws\r\n", b"a\r\n"))
         assert heard(client, b"\r\n\r\n").startswith(b"HTTP/1.1 101")
+
+
+QUESTIONS = {
+    "a ping": (b"/graphql", b'{"type":"ping"}'),
+    "what is no message": (b"/graphql", b"no"),
+    "an operation": (
+        b"/graphql",
+        b'{"type":"subscribe","id":"1","payload":{"query":"{ server { engine } }"}}',
+    ),
+    "a question of an old client": (b"/ws", b'{"type":"subscribe","executionId":"exec_1_a"}'),
+    "nonsense of an old client": (b"/ws", b"no"),
+}
+ENDS = {
+    "an unknown opcode": (1002, frame(0x3)),
+    "a frame that is not masked": (1002, b"\x81\x00"),
+    "a text that is not UTF-8": (1007, frame(TEXT, b"\xff")),
+    "such a text in two frames": (
+        1007,
+        frame(TEXT, b"\xc3", last=False) + frame(CONTINUATION, b"\xc3"),
+    ),
+    "a message that is too long": (TOO_BIG, b"\x81\xff" + (1 << 40).to_bytes(8, "big") + bytes(4)),
+}
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+@pytest.mark.parametrize("end", ENDS)
+def test_a_question_and_what_ends_the_socket(
+    server: ServerProcess, question: str, end: str
+) -> None:
+    """The end comes with its code, the answer perhaps not any more; that is no failure of ours."""
+    path, message = QUESTIONS[question]
+    code, broken = ENDS[end]
+    before = len(server.complained)
+    with greeted(server, path) as client:
+        if path == b"/graphql":
+            client.sendall(frame(TEXT, INIT))
+            heard(client, ACKNOWLEDGED)
+        client.sendall(frame(TEXT, message) + broken)
+        found = close_code(client)
+    # Who has asked for nothing that can be answered may be told that first.
+    assert found in (code, 4400 if message == b"no" and path == b"/graphql" else code)
+    server.client.get("/healthz")
+    assert "Traceback" not in server.complained[before:]
