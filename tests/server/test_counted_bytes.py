@@ -1,13 +1,12 @@
 """Bytes of a request that are neither its head nor its body, and requests behind one another."""
 
 import asyncio
-from collections.abc import Sequence
-from itertools import pairwise
 
 import pytest
 from bare_server import bare_server, connected, length_of_body
 from event_loops import EVENT_LOOPS
 from hypothesis import HealthCheck, given, settings, strategies as st
+from mutated import cut
 from patience import turns, until
 from runcast.server.connections.http import MOST_AROUND_BYTES, PIECE_BYTES
 from starlette.responses import PlainTextResponse
@@ -37,12 +36,6 @@ def in_chunks(size: int) -> bytes:
 REQUESTS = st.builds(
     lambda spell, size: (spell(size), size), st.sampled_from([plain, in_chunks]), st.integers(0, 99)
 )
-
-
-def cut(data: bytes, places: Sequence[float]) -> list[bytes]:
-    """The pieces between these places, of which 0 is the beginning and 1 the end."""
-    ends = sorted({0, len(data), *(int(place * len(data)) for place in places)})
-    return [data[begin:end] for begin, end in pairwise(ends)]
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -8,18 +8,27 @@ import json
 import sys
 from functools import reduce
 from importlib import import_module
+from typing import Any
 
 from runcast.server.cli import main
 
 
 def hurry(place: str, seconds: float) -> None:
-    """Sets a number at the top of a module, or of a class there."""
+    """Sets a number at the top of a module, of a class there, or in a dictionary of either."""
     module, _, path = place.partition(":")
     *owners, name = path.split(".")
-    owner = reduce(getattr, owners, import_module(module))
-    if not isinstance(getattr(owner, name), int | float):
+    owner = reduce(part, owners, import_module(module))
+    if not isinstance(part(owner, name), int | float):
         raise TypeError(f"{place} is no number")
-    setattr(owner, name, seconds)
+    if isinstance(owner, dict):
+        owner[name] = seconds
+    else:
+        setattr(owner, name, seconds)
+
+
+def part(owner: Any, name: str) -> Any:
+    """What has this name in a module, a class or a dictionary."""
+    return owner[name] if isinstance(owner, dict) else getattr(owner, name)
 
 
 if __name__ == "__main__":
