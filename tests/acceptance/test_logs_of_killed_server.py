@@ -48,6 +48,9 @@ FILES = {
     "retryDelayMs: 30000}\n",
 }
 
+Ends = dict[str, tuple[bytes, dict[str, Any]]]
+"""By the execution's id: the whole log, and what is told of its stage."""
+
 
 @pytest.fixture
 def pipelines(tmp_path: Path) -> Path:
@@ -100,15 +103,18 @@ def heard_until_killed(server: ServerProcess, ids: list[str], seconds: float) ->
 def test_all_that_was_told_is_there(
     tmp_path: Path, pipelines: Path, chance: Random, kills: int
 ) -> None:
-    """To the byte, through every door; after another kill, nothing of it has changed."""
-    ends: dict[str, tuple[bytes, dict[str, Any]]] = {}
+    """To the byte, through every door; after the next kill, and after all, nothing has changed."""
+    ends: Ends = {}
+    before: Ends = {}
     flags = ("--pipelines", str(pipelines))
     ids: list[str] = []
     heard: list[bytes] = []
     for _ in range(kills):
         with serving(tmp_path / "server", *flags) as server:
-            check_unchanged(server, ends)
-            ends |= check_cut_off(server, ids, heard)
+            newest = check_cut_off(server, ids, heard)
+            check_unchanged(server, before)
+            ends |= newest
+            before = newest
             ids = [GraphQLDoor(server.client).start(kind) for kind in KINDS]
             for id in ids:
                 eventually(lambda id=id: stage_of(server, id)["log"]["total"])
@@ -118,9 +124,7 @@ def test_all_that_was_told_is_there(
         check_cut_off(server, ids, heard)
 
 
-def check_cut_off(
-    server: ServerProcess, ids: list[str], heard: list[bytes]
-) -> dict[str, tuple[bytes, dict[str, Any]]]:
+def check_cut_off(server: ServerProcess, ids: list[str], heard: list[bytes]) -> Ends:
     """What each log is, and what is told of its stage."""
     return {id: check_log(server, id, said) for id, said in zip(ids, heard, strict=True)}
 
@@ -154,7 +158,7 @@ def check_numbered(server: ServerProcess, id: str) -> None:
         assert whole.startswith(said)
 
 
-def check_unchanged(server: ServerProcess, ends: dict[str, tuple[bytes, dict[str, Any]]]) -> None:
+def check_unchanged(server: ServerProcess, ends: Ends) -> None:
     for id, (whole, stage) in ends.items():
         assert server.client.get(f"/api/executions/{id}/stages/say/log").content == whole
         assert stage_of(server, id) == stage
