@@ -20,7 +20,7 @@ from .reader import HistoryReader
 from .rebuild import rebuilt
 from .record_files import RecordFiles
 from .records import ROW, executions_of
-from .table import COLUMNS, EXECUTIONS, PUT_RECORD, PUT_ROW, RECORDS, listed, record_of, row_of
+from .table import COLUMNS, EXECUTIONS, PUT_RECORD, PUT_ROW, RECORDS, content_of, listed, row_of
 from .versions import bring_up_to_date
 
 logger = logging.getLogger("runcast.history")
@@ -191,11 +191,12 @@ class HistoryFile:
 
     def _put(self, connection: Connection, execution: Execution) -> None:
         try:
-            row, record = row_of(execution), record_of(execution)
+            content = content_of(execution)
+            row = row_of(execution, len(content))
             if execution.ended_at is not None:
                 row["kept_since"] = self._age.of(min(execution.ended_at, self._clock.now()))
             connection.execute(PUT_ROW, row)
-            connection.execute(PUT_RECORD, record)
+            connection.execute(PUT_RECORD, {"id": execution.id, "content": content})
             self.damages.mended([execution.id])
         except Exception as error:
             if isinstance(error, DatabaseError) and not isinstance(error, DataError):

@@ -14,7 +14,7 @@ from ..execution.model import Execution, Status
 from ..execution.page import Order, Page, PageRequest, paginate
 from .damage import Damages
 from .gate import Gate, Read
-from .records import ROW, executions_of
+from .records import LIGHT_ROW, ROW, executions_of
 from .table import COLUMNS, LARGEST, around, conditions, listed
 
 InMemory: TypeAlias = Mapping[str, Execution]
@@ -99,7 +99,8 @@ class HistoryReader:
         anyhow = filter.of_any_status()
         found = [one for one in in_memory.values() if anyhow.matches(one)]
         matching = [one for one in found if filter.admits(one.status)]
-        rows = ROW.where(*_ended(in_memory), *conditions(filter))
+        row = ROW if whole else LIGHT_ROW
+        rows = row.where(*_ended(in_memory), *conditions(filter))
         counted = select(COLUMNS.status, func.count()).where(
             *_ended(in_memory), *conditions(anyhow)
         )
@@ -144,7 +145,8 @@ class HistoryReader:
         wanted = [*_ended(in_memory), *conditions(filter)]
         # So many at most come before the offset because they are in memory.
         first = max(0, offset - len(from_memory))
-        rows = ROW.where(*wanted).order_by(COLUMNS.ended_at.desc(), COLUMNS.id.desc())
+        row = ROW if whole else LIGHT_ROW
+        rows = row.where(*wanted).order_by(COLUMNS.ended_at.desc(), COLUMNS.id.desc())
         rows = rows.limit(limit + len(from_memory)).offset(min(first, LARGEST))
         with self._reading() as connection:
             from_file = executions_of(

@@ -102,7 +102,8 @@ class _Copy:
 
     def _put(self, execution: Execution, content: bytes, row: Mapping[str, Any] | None) -> None:
         kept_since = execution.ended_at if row is None else row["kept_since"]
-        self._target.execute(PUT_ROW, row_of(execution) | {"kept_since": kept_since})
+        found = row_of(execution, len(content))
+        self._target.execute(PUT_ROW, found | {"kept_since": kept_since})
         self._target.execute(PUT_RECORD, {"id": execution.id, "content": content})
         self._copied.add(execution.id)
 

@@ -20,6 +20,8 @@ SUMMARY = (
     *("start_key", "start_digest"),
 )
 ROW = select(*(COLUMNS[name] for name in SUMMARY))
+LIGHT_ROW = ROW.add_columns(COLUMNS.light)
+"""For lists."""
 AT_ONCE = 8
 """So many records, which may be large, are in memory before they are made smaller."""
 DAMAGED = "its record in the history is damaged: what is not shown is lost"
@@ -38,7 +40,8 @@ def executions_of(
 ) -> list[Execution]:
     """The stored states of the executions of these rows; of a damaged one, what its row says.
 
-    Unless `whole`, without what may be large, and not in memory all at once.
+    Unless `whole`, without what may be large: the rows are `LIGHT_ROW`, and only small records are
+    read, or those of files that come from version 2.
 
     Raises:
         InvalidInput: the records have more than `most_bytes` together.
@@ -49,7 +52,9 @@ def executions_of(
     while batch := list(islice(remaining, AT_ONCE)):
         if read is not None:
             read.check()
-        contents = _contents(connection, [row.id for row in batch], damages)
+        contents = {} if whole else {row.id: row.light for row in batch if row.light is not None}
+        unknown = [row.id for row in batch if row.id not in contents]
+        contents |= _contents(connection, unknown, damages)
         total += sum(map(len, contents.values()))
         if whole and most_bytes is not None and total > most_bytes:
             raise InvalidInput(

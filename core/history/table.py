@@ -27,9 +27,11 @@ from sqlalchemy.types import TypeDecorator
 from ..execution.filter import ExecutionFilter
 from ..execution.model import Execution, Status
 from ..execution.page import Key, Order, OrderField, PageRequest, decode_key
-from ..execution.record import dump, storable, utf8
+from ..execution.record import dump, light, storable, utf8
 
 LARGEST = 2**63 - 1
+LARGE_RECORD = 16 << 10
+"""Bytes. Beyond it, lists read a smaller copy of the record."""
 
 
 class Words(TypeDecorator[str]):
@@ -76,6 +78,9 @@ EXECUTIONS = Table(
     Column("start_digest", String),
     Column("labels", LargeBinary, nullable=False),
     Column("said", LargeBinary, nullable=False),
+    # Last, for SQLite passes over what it comes to only afterwards: the record, if that is large,
+    # without what may be large in it.
+    Column("light", LargeBinary),
     Index("executions_by_start", "started_at", "id"),
     Index("executions_by_end", "ended_at", "id"),
     Index("executions_by_age", "kept_since", "ended_at", "id"),
@@ -111,12 +116,12 @@ def _put(table: Table, *changing: str) -> Insert:
     return new.on_conflict_do_update(index_elements=[table.c.id], set_=changed)
 
 
-PUT_ROW = _put(EXECUTIONS, "status", "ended_at", "duration", "kept_since")
+PUT_ROW = _put(EXECUTIONS, "status", "ended_at", "duration", "kept_since", "light")
 PUT_RECORD = _put(RECORDS, "content")
 
 
-def row_of(execution: Execution) -> dict[str, object]:
-    """What an execution is found by."""
+def row_of(execution: Execution, record_size: int) -> dict[str, object]:
+    """What an execution is found by, and what lists show of it if its record has so many bytes."""
     ended, key = execution.ended_at, execution.start_key
     lasted = None if ended is None else execution.duration_ms(ended)
     said = (execution.id, execution.pipeline_name, execution.input_preview)
@@ -133,12 +138,13 @@ def row_of(execution: Execution) -> dict[str, object]:
         "start_digest": None if key is None else key.digest,
         "labels": b"".join(_label(*label) for label in execution.labels),
         "said": b"\xff".join(utf8(words.casefold()) for words in said),
+        "light": dump(light(execution)) if record_size > LARGE_RECORD else None,
     }
 
 
-def record_of(execution: Execution) -> dict[str, object]:
-    """The stored content of an execution."""
-    return {"id": execution.id, "content": dump(storable(execution))}
+def content_of(execution: Execution) -> bytes:
+    """The record of an execution."""
+    return dump(storable(execution))
 
 
 def conditions(filter: ExecutionFilter) -> Iterator[ColumnElement[bool]]:

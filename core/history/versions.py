@@ -1,6 +1,7 @@
 """The versions of the schema, and how a file of an earlier one is brought up to date."""
 
 import logging
+from itertools import chain
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
@@ -10,7 +11,13 @@ from .table import AGE, COLUMNS, EXECUTIONS, TABLES
 
 logger = logging.getLogger("runcast.history")
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+ADDED_AFTER = {
+    1: ("kept_since BIGINT", "start_key BLOB", "start_digest VARCHAR"),
+    2: ("light BLOB",),
+}
+"""What the table of executions lacks in files of a version. Records that were large before there
+was `light` are read whole by lists, as they were."""
 AT_ONCE = 200
 
 
@@ -28,10 +35,11 @@ def bring_up_to_date(connection: Connection, now: int) -> None:
     if version == SCHEMA_VERSION:
         return
     TABLES.create_all(connection)
-    if version == 1:
-        logger.info("the history is of version 1 and becomes one of version 2")
-        for column in ("kept_since BIGINT", "start_key BLOB", "start_digest VARCHAR"):
+    if version:
+        logger.info("the history is of version %d and becomes one of %d", version, SCHEMA_VERSION)
+        for column in chain(*(ADDED_AFTER[earlier] for earlier in range(version, SCHEMA_VERSION))):
             connection.exec_driver_sql(f"ALTER TABLE executions ADD COLUMN {column}")
+    if version == 1:
         _fill(connection, now)
         for index in EXECUTIONS.indexes:
             index.create(connection, checkfirst=True)

@@ -91,7 +91,7 @@ EXECUTIONS = st.builds(
         )
     ),
     retry_of=optional(TEXTS),
-    start_key=optional(st.builds(StartKey, TEXTS, TEXTS)),
+    start_key=optional(st.builds(StartKey, TEXTS, st.text("0123456789abcdef", max_size=64))),
     return_stage=optional(TEXTS),
     sequence=st.integers(1, 1000),
 )

@@ -1,6 +1,7 @@
 """The file that the history is kept in."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from executions_at_random import EXECUTIONS
 from hypothesis import HealthCheck, given, settings, strategies as st
 from runcast.core.execution.filter import EVERYTHING
 from runcast.core.execution.model import Execution, Status
+from runcast.core.execution.record import light
 from runcast.core.history.file import HistoryFile
 from samples import an_execution
 from virtual_clock import EPOCH_MS, VirtualClock
@@ -36,6 +38,38 @@ def test_any_execution_is_kept_as_it_was(file: HistoryFile, many: list[Execution
     file.write(many)
     for execution in many:
         assert file.reader.get(execution.id) == execution
+
+
+@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+@given(states=st.lists(EXECUTIONS, min_size=1, max_size=3), sizes=st.data())
+def test_lists_have_all_but_what_may_be_large(
+    file: HistoryFile, states: list[Execution], sizes: st.DataObject
+) -> None:
+    """Of the latest state, whether that or the one before it is large."""
+    for state in states:
+        size = sizes.draw(st.sampled_from([0, 1 << 10, 1 << 15]))
+        state = replace(state, id="exec_of_states", input="x" * size, ended_at=EPOCH_MS)
+        file.write([state])
+        found, _ = file.reader.ended({}, EVERYTHING, 0, 100, whole=False)
+        [shown] = [one for one in found if one.id == state.id]
+        assert shown == light(state)
+
+
+def test_lists_do_not_read_large_records(tmp_path: Path) -> None:
+    """They are as they were where the records cannot be read, and nothing is said to be damaged."""
+    large = [
+        ended(number, "x" * size) for number, size in enumerate((1, 1 << 10, 1 << 15, 1 << 20))
+    ]
+    with closing(HistoryFile(tmp_path / "history.db", VirtualClock())) as file:
+        file.write(large)
+        expected, _ = file.reader.ended({}, EVERYTHING, 0, 10, whole=False)
+        with file._transaction() as connection:
+            connection.exec_driver_sql("DELETE FROM records WHERE length(content) > 16384")
+        found = {one.id: one for one in file.reader.ended({}, EVERYTHING, 0, 10, whole=False)[0]}
+        assert found == {one.id: one for one in expected}
+        assert file.damages.problem is None
+        lost = file.reader.get(large[-1].id)
+    assert lost is not None and lost.error is not None and lost.error.type == "DamagedRecord"
 
 
 def test_a_record_that_cannot_be_read_hides_no_other(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from runcast.core.execution.model import EndReason, Execution, Status
 from runcast.core.execution.page import Order, OrderField, PageRequest
 from runcast.core.history import FILE_NAME, History, versions
 from runcast.core.history.file import HistoryFile
+from samples import an_execution
 from virtual_clock import EPOCH_MS, VirtualClock
 
 VERSION_1 = Path(__file__).parents[2] / "support" / "history_version_1.sql"
@@ -139,6 +140,29 @@ def test_it_grows_old_from_where_it_was(old: Path) -> None:
     assert not file.prune(100, 3600)
     assert file.reader.ended({}, EVERYTHING, 0, 0)[1] == 0
     file.close()
+
+
+def test_lists_of_version_2_have_large_records_too(tmp_path: Path) -> None:
+    """Nothing is copied when the file is opened: what was stored before is read as it was."""
+    path = tmp_path / FILE_NAME
+    before, after = (
+        an_execution(id, input="x" * (1 << 20), status=Status.FAILED, ended_at=EPOCH_MS)
+        for id in ("before", "after")
+    )
+    with closing(HistoryFile(path, VirtualClock())) as file:
+        file.write([before])
+    new = schema(path)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(
+            "ALTER TABLE executions DROP COLUMN light; PRAGMA user_version = 2"
+        )
+    with closing(HistoryFile(path, VirtualClock())) as file:
+        file.write([after])
+        found, _ = file.reader.ended({}, EVERYTHING, 0, 10, whole=False)
+        assert {(one.id, one.input) for one in found} == {("before", ""), ("after", "")}
+        assert file.reader.get("before") == before
+        assert file.reader.get("after") == after
+    assert schema(path) == new
 
 
 def test_what_breaks_off_is_begun_again(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
