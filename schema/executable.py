@@ -21,6 +21,7 @@ from .document import MOST_ERRORS, Documents, Operation, RequestError, coded
 from .errors import graphql_error
 from .limits import Limits
 from .measure import check_variables
+from .persisted import PersistedDocuments
 
 logger = logging.getLogger("runcast.graphql")
 
@@ -64,10 +65,24 @@ class ExecutableSchema:
         self._introspection = introspection
         self._thread = ThreadPoolExecutor(1, "runcast schema")
         self._documents = Documents(self._schema, limits, introspection=introspection)
+        self._persisted = PersistedDocuments()
 
-    def read(self, text: str, operation_name: str | None = None) -> Operation:
-        """See `Documents.read`."""
-        return self._documents.read(text, operation_name)
+    def read(
+        self, text: str | None, operation_name: str | None = None, digest: str | None = None
+    ) -> Operation:
+        """See `Documents.read`. One of `text` and `digest` is there; both: store it for later.
+
+        Raises:
+            RequestError: as there, or there is no text with this digest, or another one.
+        """
+        if digest is None:
+            return self._documents.read(text or "", operation_name)
+        if text is None:
+            return self._documents.read(self._persisted.text(digest), operation_name)
+        self._persisted.check(text, digest)
+        operation = self._documents.read(text, operation_name)
+        self._persisted.store(text, digest)
+        return operation
 
     async def execute(self, operation: Operation, variables: Variables, ctx: Context) -> Result:
         """Runs a query or a mutation.

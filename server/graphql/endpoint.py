@@ -76,7 +76,7 @@ class GraphQLEndpoint:
             raise HttpError(500, f"Internal error {log_failure(error)}") from None
 
     async def _run(self, request: Request, asked: GraphQLRequest, accept: str | None) -> Response:
-        operation = self._schema.read(asked.query, asked.operation_name)
+        operation = self._schema.read(asked.query, asked.operation_name, asked.digest)
         _check_method(request, operation)
         if operation.kind is OperationType.SUBSCRIPTION:
             return await self._subscribe(operation, asked, accept)

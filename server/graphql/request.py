@@ -1,11 +1,14 @@
 """What a client asks for, checked for its shape."""
 
 import gc
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
 from ...core.json_value import CLIENT_DIGITS, loads
+
+SHA_256 = re.compile("[0-9a-f]{64}")
 
 
 class BadRequest(Exception):
@@ -16,12 +19,15 @@ class BadRequest(Exception):
 class GraphQLRequest:
     """The request parameters of the GraphQL over HTTP specification, section 5.
 
-    `extensions` may be sent, and nothing looks at it.
+    Of `extensions`, `persistedQuery` counts; nothing looks at the others.
     """
 
-    query: str
+    query: str | None
+    """None if there is a digest."""
     operation_name: str | None = None
     variables: dict[str, Any] | None = None
+    digest: str | None = None
+    """The SHA-256 of the document, as 64 hexadecimal digits."""
 
     @classmethod
     def of(cls, parameters: object) -> Self:
@@ -35,13 +41,14 @@ class GraphQLRequest:
         if not isinstance(parameters, dict):
             raise BadRequest(f"A JSON object is needed, not {_kind(parameters)}")
         query = _parameter(parameters, "query", str, "a text")
-        if query is None:
+        digest = _digest(_parameter(parameters, "extensions", dict, "an object") or {})
+        if query is None and digest is None:
             raise BadRequest('The parameter "query" is missing: a text with a GraphQL document')
-        _parameter(parameters, "extensions", dict, "an object")
         return cls(
             query,
             _parameter(parameters, "operationName", str, "a text") or None,
             _parameter(parameters, "variables", dict, "an object"),
+            digest,
         )
 
     @classmethod
@@ -95,6 +102,20 @@ def _parameter(parameters: dict[str, object], name: str, kind: type, noun: str) 
     if value is None or isinstance(value, kind):
         return value
     raise BadRequest(f'The parameter "{name}" must be {noun}, not {_kind(value)}')
+
+
+def _digest(extensions: dict[str, object]) -> str | None:
+    """That of a persisted query, as Apollo's clients send it."""
+    asked = _parameter(extensions, "persistedQuery", dict, "an object")
+    if asked is None:
+        return None
+    digest = asked.get("sha256Hash")
+    if asked.get("version") != 1 or not isinstance(digest, str) or not SHA_256.fullmatch(digest):
+        raise BadRequest(
+            'The extension "persistedQuery" must have the version 1 and a sha256Hash, which is 64 '
+            "hexadecimal digits in lower case"
+        )
+    return digest
 
 
 def _kind(value: object) -> str:

@@ -172,7 +172,7 @@ class Socket:
                 await self._send(last)
 
     async def _answer(self, id: str, request: GraphQLRequest) -> None:
-        operation = self._schema.read(request.query, request.operation_name)
+        operation = self._schema.read(request.query, request.operation_name, request.digest)
         if operation.kind is OperationType.SUBSCRIPTION:
             results = await self._schema.subscribe(operation, request.variables, self._ctx)
             async with aclosing(results):

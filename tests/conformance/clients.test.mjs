@@ -14,7 +14,7 @@ import * as urql from './clients/urql.mjs';
 import { ask, eventually, Server } from './server.mjs';
 
 const CLIENTS = [
-  graphqlWs, graphqlSse, apollo.overSocket, apollo.overMultipart, urql.overSocket, urql.overFetch,
+  graphqlWs, graphqlSse, apollo.overSocket, apollo.overMultipart, apollo.overPersistedQueries, urql.overSocket, urql.overFetch,
   relay, graphqlTools.overSocket, graphqlTools.overEvents, graphiql, graphqlRequest, graphqlHttp,
 ];
 const QUERY = '{ server { version } pipelines { id } }';

@@ -1,6 +1,8 @@
 import { ApolloClient, ApolloLink, CombinedGraphQLErrors, gql, HttpLink, InMemoryCache } from '@apollo/client';
 import { GraphQLWsLink } from '@apollo/client/link/subscriptions';
+import { createPersistedQueryLink } from '@apollo/client/link/persisted-queries';
 import { getMainDefinition } from '@apollo/client/utilities';
+import { createHash } from 'node:crypto';
 import './browser.mjs';
 import { refusal } from './errors.mjs';
 import { socketTo } from './graphql-ws.mjs';
@@ -59,4 +61,15 @@ export const overSocket = {
 export const overMultipart = {
   name: 'apollo-multipart',
   connect: (server) => clientWith(new HttpLink({ uri: server.url })),
+};
+
+const sha256 = (query) => createHash('sha256').update(query).digest('hex');
+
+export const overPersistedQueries = {
+  name: 'apollo-persisted',
+  hasSubscriptions: false,
+  connect(server) {
+    const persisted = createPersistedQueryLink({ sha256, useGETForHashedQueries: true });
+    return clientWith(persisted.concat(new HttpLink({ uri: server.url })));
+  },
 };
