@@ -1,7 +1,6 @@
 """A running server: its socket, its log, what it prints, and how it stops."""
 
 import asyncio
-import gc
 import os
 import signal
 import socket
@@ -19,6 +18,7 @@ from ..core.errors import InvalidInput
 from ..core.fairness import LoopBudget
 from ..resolvers.context import Context
 from .app import create_app
+from .collector import Collector
 from .connections.descriptors import share_for_connections
 from .connections.open_connections import OpenConnections
 from .connections.web_socket import WebSocketConnection
@@ -78,9 +78,10 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._greet()
-        # What is there from the start stays: looking through all of it again takes 80 ms each time.
-        gc.collect()
-        gc.freeze()
+
+    async def main_loop(self) -> None:
+        with Collector():
+            await super().main_loop()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         manager = self._ctx.manager

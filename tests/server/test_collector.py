@@ -1,0 +1,64 @@
+"""Full collections look at what is new; what was frozen too early goes as well."""
+
+import asyncio
+import gc
+import weakref
+from collections.abc import Iterator
+
+import pytest
+from runcast.server.collector import COUNTED, Collector
+
+
+class Link:
+    """An object that can be in a cycle."""
+
+    def __init__(self) -> None:
+        self.other = self
+
+
+@pytest.fixture(autouse=True)
+def thawed() -> Iterator[None]:
+    """The collector is as it was, whatever happens in the test."""
+    before = gc.get_threshold(), list(gc.callbacks)
+    yield
+    assert before == (gc.get_threshold(), list(gc.callbacks))
+    assert gc.get_freeze_count() == 0
+
+
+async def test_what_is_there_already_is_not_looked_at() -> None:
+    """Neither what was there at the start nor what an earlier collection has left."""
+    with Collector():
+        assert gc.isenabled()
+        links = [Link() for _ in range(50_000)]
+        assert len(gc.get_objects()) > 50_000
+        gc.collect()
+        assert len(gc.get_objects()) < 5_000
+        assert gc.get_freeze_count() > len(links)
+
+
+async def test_cycles_that_come_later_are_found() -> None:
+    """At the next collection, as ever."""
+    with Collector():
+        link = Link()
+        ghost = weakref.ref(link)
+        del link
+        gc.collect()
+        assert ghost() is None
+
+
+async def test_cycles_that_were_frozen_are_found_when_there_are_twice_as_many() -> None:
+    """Until then they take at most as much memory again."""
+    gc.collect()
+    with Collector(fewest=len(gc.get_objects())):
+        link = Link()
+        gc.collect()
+        ghost = weakref.ref(link)
+        del link
+        gc.collect()
+        assert ghost() is not None
+        more = [Link() for _ in range(3 * gc.get_freeze_count())]
+        for _ in range(COUNTED):
+            gc.collect()
+        await asyncio.sleep(0)
+        assert ghost() is None
+        assert more
