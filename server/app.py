@@ -61,7 +61,8 @@ def create_app(settings: Settings, lock: DataLock | None = None) -> Starlette:
         InvalidInput: there is no pipelines folder.
     """
     clock = SystemClock()
-    files = ExecutionFiles(settings.data, log_max=settings.log_max)
+    outputs = Outputs(settings.data / "outputs")
+    files = ExecutionFiles(settings.data, log_max=settings.log_max, outputs=outputs)
     wall_clock = WallClockWatch(clock)
     keeper = Keeper()
     pool = WorkerPool(max_idle=os.cpu_count() or 1, keeper=keeper)
@@ -87,7 +88,6 @@ def create_app(settings: Settings, lock: DataLock | None = None) -> Starlette:
         files=files.remains,
         hold=None if lock is None else lock.ensure,
     )
-    outputs = Outputs(settings.data / "outputs")
     writer = OutputWriter(outputs, files)
     manager = ExecutionManager(
         engine,

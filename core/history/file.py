@@ -120,7 +120,7 @@ class HistoryFile:
             known = select(COLUMNS.id).where(COLUMNS.id.in_(listed(owners)))
             recorded = set(connection.execute(known).scalars())
         if self._files is not None:
-            self._files.forgotten([id for id in owners if id not in recorded])
+            self._files.ownerless([id for id in owners if id not in recorded])
 
     def rebuild(self, reason: str) -> None:
         """Makes a new file of all that can be read of this one, which is moved aside.

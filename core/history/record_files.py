@@ -7,7 +7,10 @@ from ..execution.model import Execution
 
 
 class RecordFiles(Protocol):
-    """Logs and values: they go when their record goes. Called in a thread; waits for a disk."""
+    """Logs, values and result files: they go when their record goes.
+
+    Called in a thread; waits for a disk.
+    """
 
     def interrupted(self, execution: Execution, at: int) -> Execution:
         """The server went away while the execution ran, which is noticed `at` epoch ms.
@@ -17,9 +20,13 @@ class RecordFiles(Protocol):
         ...
 
     def owners(self) -> Collection[str]:
-        """The executions of which there is anything."""
+        """The executions that have files which are of no use without a record."""
         ...
 
     def forgotten(self, execution_ids: Collection[str]) -> None:
-        """The records of these executions are no more."""
+        """The records of these executions were removed: so are all of their files."""
+        ...
+
+    def ownerless(self, execution_ids: Collection[str]) -> None:
+        """These `owners` have no record; perhaps because the history was lost."""
         ...

@@ -21,6 +21,7 @@ from .blobs import FolderBlobs
 from .log_position import STREAMS
 from .log_writer import LogWriter
 from .logs import LogStore
+from .outputs import Outputs
 from .remains import Remains
 from .result import value_text
 from .value_spool import INLINE_BYTES, ValueSpool
@@ -54,12 +55,13 @@ class ExecutionFiles:
     What is not awaited waits for a disk, and is called in `writers`.
     """
 
-    def __init__(self, folder: Path, *, log_max: int) -> None:
+    def __init__(self, folder: Path, *, log_max: int, outputs: Outputs | None = None) -> None:
+        """`outputs` has the result files, which go with the record as well."""
         folder = folder.absolute()
         blobs = FolderBlobs(folder)
         self.logs = LogStore(blobs, max_bytes=log_max)
         self.values = ValueStore(blobs)
-        self.remains = Remains(self.logs, self.values)
+        self.remains = Remains(self.logs, self.values, outputs)
         self.writers = ThreadPoolExecutor(WRITERS, "runcast-files-writer")
         self._readers = ThreadPoolExecutor(READERS, "runcast-files-reader")
         # One: whoever computes in Python has the event loop wait for its turn.
@@ -229,14 +231,14 @@ class ExecutionFiles:
 
     async def disown(self, execution_id: str) -> None:
         """See `live.follower.OwnFiles`."""
-        await self._in_thread(self.remains.forgotten, [execution_id])
+        await self._in_thread(self.remains.ownerless, [execution_id])
 
     def _own(self, execution: Execution) -> Execution:
         try:
             input = self._own_input(execution)
             stages = tuple(self._own_stage(execution, stage) for stage in execution.stages)
         except OSError:
-            self.remains.forgotten([execution.id])
+            self.remains.ownerless([execution.id])
             raise
         return replace(execution, input=input, stages=stages)
 

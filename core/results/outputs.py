@@ -2,17 +2,20 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
+from threading import Lock
 from typing import TypeAlias
 
 from ..errors import NotFound
 from ..execution.model import Execution
 from .open_result import ResultFile
-from .result_file import NAME, ResultSummary, result_content, result_name
+from .result_file import NAME, ResultSummary, owner_of, result_content, result_name
 
 MAX_FILES = 1000
+MOST_REMOVED = 10_000
+"""Of so many it is known that they were removed, should their file be saved only then."""
 PARSED_BYTES = 1 << 20
 """Of a larger file only the two ends are read for the list."""
 
@@ -33,11 +36,14 @@ class Outputs:
         self._latest = 0
         """The stamp of the newest file, in nanoseconds; 0 before the first look."""
         self._known: dict[str, tuple[Stamp, ResultSummary | None]] = {}
+        self._lock = Lock()
+        self._removed: dict[str, None] = {}
 
     def save(self, execution: Execution) -> str:
         """Writes the file of an ended execution, whole or not at all; returns its name.
 
         Saved again, an execution has the same name, and the new file takes the old one's place.
+        Once it was removed, it is not saved any more.
 
         Raises:
             OSError: the disk is full, or the folder cannot be used.
@@ -48,6 +54,20 @@ class Outputs:
         self._write(name, result_content(execution))
         self._remove_oldest()
         return name
+
+    def remove(self, execution_ids: Collection[str]) -> None:
+        """Removes the files of these executions, also those that are being saved.
+
+        Raises:
+            OSError: they cannot be removed.
+        """
+        with self._lock:
+            self._removed |= dict.fromkeys(execution_ids)
+            while len(self._removed) > MOST_REMOVED:
+                del self._removed[next(iter(self._removed))]
+        owners = set(execution_ids)
+        for name in [name for name in self._names() if owner_of(name) in owners]:
+            (self.folder / name).unlink(missing_ok=True)
 
     def list(self) -> list[ResultSummary]:
         """What is there, newest first. A file that cannot be read is left out."""
@@ -95,10 +115,11 @@ class Outputs:
                 os.fsync(file.fileno())
             stamp = self._next_stamp()
             os.utime(unfinished, ns=(stamp, stamp))
-            unfinished.replace(self.folder / name)
-        except BaseException:
+            with self._lock:
+                if owner_of(name) not in self._removed:
+                    unfinished.replace(self.folder / name)
+        finally:
             unfinished.unlink(missing_ok=True)
-            raise
 
     def _next_stamp(self) -> int:
         """Later than that of any other file, also after the wall clock was put back.
@@ -130,11 +151,18 @@ class Outputs:
 
     def _files(self) -> Iterator[tuple[str, Stamp]]:
         """The result files and what changes when they do; one that goes meanwhile is left out."""
+        for entry in self._entries():
+            with suppress(FileNotFoundError):
+                found = entry.stat(follow_symlinks=False)
+                yield entry.name, (found.st_mtime_ns, found.st_size)
+
+    def _names(self) -> Iterator[str]:
+        return (entry.name for entry in self._entries())
+
+    def _entries(self) -> Iterator[os.DirEntry[str]]:
         if not self.folder.is_dir():
             return
         with os.scandir(self.folder) as entries:
             for entry in entries:
                 if NAME.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
-                    with suppress(FileNotFoundError):
-                        found = entry.stat(follow_symlinks=False)
-                        yield entry.name, (found.st_mtime_ns, found.st_size)
+                    yield entry

@@ -1,4 +1,4 @@
-"""What executions leave behind: logs and values, for as long as the history knows of them."""
+"""What executions leave behind: logs, values and result files, for as long as their record."""
 
 from collections.abc import Collection
 from contextlib import suppress
@@ -7,20 +7,22 @@ from dataclasses import replace
 from ..execution.model import ID_PREFIX, Execution, StageRun
 from .log_position import OUTPUT, STREAMS
 from .logs import LogStore
+from .outputs import Outputs
 from .values import ValueStore
 
 CUT_OFF = "the server went away here\n"
 
 
 class Remains:
-    """The logs and values that belong to the records of the history; see `RecordFiles` there.
+    """The files that belong to the records of the history; see `RecordFiles` there.
 
     Everything waits for the disk or the network: call it in a thread.
     """
 
-    def __init__(self, logs: LogStore, values: ValueStore) -> None:
+    def __init__(self, logs: LogStore, values: ValueStore, outputs: Outputs | None = None) -> None:
         self._logs = logs
         self._values = values
+        self._outputs = outputs
 
     def interrupted(self, execution: Execution, at: int) -> Execution:
         """The server went away while the execution ran: its log says that it ends there.
@@ -41,7 +43,7 @@ class Remains:
         return replace(stage, log=replace(stage.log, length=length, output_length=output_length))
 
     def owners(self) -> set[str]:
-        """The executions of which there is anything."""
+        """The executions of which there are logs or values."""
         try:
             found = self._logs.executions() | self._values.executions()
         except OSError:
@@ -49,7 +51,17 @@ class Remains:
         return {name for name in found if name.startswith(ID_PREFIX)}
 
     def forgotten(self, execution_ids: Collection[str]) -> None:
-        """The history knows the executions no more: their logs and values go."""
+        """The history has removed the records of these executions: all of their files go."""
+        self.ownerless(execution_ids)
+        if self._outputs is not None and execution_ids:
+            with suppress(OSError):
+                self._outputs.remove(execution_ids)
+
+    def ownerless(self, execution_ids: Collection[str]) -> None:
+        """The executions have no record: their logs and values go.
+
+        A result file says on its own what the execution was. It stays where the history was lost.
+        """
         for execution_id in execution_ids:
             with suppress(OSError):
                 self._logs.remove(execution_id)

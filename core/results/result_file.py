@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from ..errors import InvalidInput
-from ..execution.model import EndReason, Execution, StageRun, StageStatus
+from ..execution.model import ID_PREFIX, EndReason, Execution, StageRun, StageStatus
 from ..json_value import JSON, dumps, loads
 from .result import cut, cut_value, result_output, result_word, stage_error, summary, waited
 
@@ -88,10 +88,15 @@ def result_name(execution: Execution) -> str:
         InvalidInput: the ids make no name that is safe.
     """
     second = _ended(execution).strftime("%Y-%m-%dT%H-%M-%S")
-    name = f"result-{execution.pipeline_id}-{second}-{execution.id.removeprefix('exec_')}.json"
-    if NAME.fullmatch(name) is None:
+    name = f"result-{execution.pipeline_id}-{second}-{execution.id.removeprefix(ID_PREFIX)}.json"
+    if NAME.fullmatch(name) is None or owner_of(name) != execution.id:
         raise InvalidInput(f"{name!r} cannot be the name of a result file")
     return name
+
+
+def owner_of(filename: str) -> str:
+    """The id of the execution whose `result_name` this is; of another file's name, of nobody."""
+    return ID_PREFIX + filename.removesuffix(".json").rpartition("-")[2]
 
 
 def result_content(execution: Execution) -> bytes:

@@ -1,4 +1,4 @@
-"""No log, value or folder is left of what nobody knows any more, whatever came between."""
+"""No log, value, folder or result file is left of what is forgotten, whatever came between."""
 
 import sqlite3
 from collections.abc import Callable
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from deadlines import eventually
 from doors import GraphQLDoor, Refused
+from runcast.core.results.result_file import owner_of
 from server_process import ServerProcess
 
 LARGE = "x" * 400_000
@@ -34,6 +35,11 @@ def owners(data: Path, kind: str = "logs") -> set[str]:
     return found - {"new"}
 
 
+def results(data: Path) -> set[str]:
+    """The executions that have a result file."""
+    return {owner_of(path.name) for path in (data / "outputs").glob("result-*.json")}
+
+
 def forget(data: Path, *ids: str) -> None:
     """As a server leaves it that is killed when the records are gone, and their files are not."""
     with closing(sqlite3.connect(data / "history.db")) as connection, connection:
@@ -51,6 +57,7 @@ def test_what_has_no_record_goes_at_the_next_start(
     lost, *known = run(server, 4)
     server.end()
     forget(data, lost)
+    assert results(data) == {lost, *known}
     for kind in ("logs", "values"):
         (data / kind / "notes").mkdir()
         (data / kind / "notes" / "file").write_text("mine")
@@ -67,6 +74,8 @@ def test_what_has_no_record_goes_at_the_next_start(
         assert server.client.get(LOG.format(id)).text == LARGE
     new = run(server, 1)
     assert owners(data) == {*known, *new, "notes", "exec_0_file"}
+    # It says on its own what has been, and the record may be missing because of an accident.
+    assert lost in results(data)
 
 
 @pytest.mark.campaign
@@ -96,11 +105,14 @@ def test_what_is_forgotten_goes_at_once(
 ) -> None:
     """With its record, as soon as there are too many, or they are too old."""
     data = tmp_path / "data"
-    server = start("--history-max", "2", "--retention", "0")
-    ids = run(server, 5)
+    server = start("--history-max", "3", "--retention", "0")
+    ids = run(server, 8)
     for kind in ("logs", "values"):
-        eventually(lambda kind=kind: len(owners(data, kind)) == 2)
+        eventually(lambda kind=kind: len(owners(data, kind)) == 3)
     assert owners(data) < set(ids)
+    eventually(lambda: results(data) == owners(data))
+    listed = server.client.get("/api/outputs").json()
+    assert {owner_of(one["filename"]) for one in listed} == owners(data)
     eventually(lambda: not owners(data, "work"))
 
 

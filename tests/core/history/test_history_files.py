@@ -21,6 +21,7 @@ class Files:
     def __init__(self, owners: Collection[str]) -> None:
         self.owned = set(owners)
         self.removed: list[Collection[str]] = []
+        self.gone: list[str] = []
         self.threads: set[int] = set()
 
     def owners(self) -> Collection[str]:
@@ -31,6 +32,10 @@ class Files:
         return execution
 
     def forgotten(self, execution_ids: Collection[str]) -> None:
+        self.threads.add(get_ident())
+        self.gone += execution_ids
+
+    def ownerless(self, execution_ids: Collection[str]) -> None:
         self.threads.add(get_ident())
         if execution_ids:
             self.removed.append(execution_ids)
@@ -59,6 +64,19 @@ async def test_files_without_a_record_are_removed(tmp_path: Path, clock: Virtual
     lost = {f"exec_{number}" for number in range(300) if number % 3}
     assert {id for ids in files.removed for id in ids} == lost
     assert max(map(len, files.removed)) <= SWEPT_AT_ONCE
+    assert get_ident() not in files.threads
+    assert files.gone == [], "of which there was a record"
+
+
+async def test_files_go_with_their_record(tmp_path: Path, clock: VirtualClock) -> None:
+    """Those of the records that are removed, and no others; not those that never had one."""
+    files = Files([])
+    async with History(tmp_path, clock, files=files, max_records=3) as history:
+        for number in range(8):
+            history.note(ended(number))
+        await until(lambda: len(files.gone) == 5)
+    assert sorted(files.gone) == [f"exec_{number}" for number in range(5)]
+    assert files.removed == []
     assert get_ident() not in files.threads
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis.strategies import from_regex
 from patience import until
 from runcast.core.errors import InvalidInput, NotFound
 from runcast.core.execution.model import (
@@ -27,6 +29,7 @@ from runcast.core.results.files import ExecutionFiles
 from runcast.core.results.open_result import ResultFile
 from runcast.core.results.output_writer import OutputWriter
 from runcast.core.results.outputs import Outputs
+from runcast.core.results.result_file import NAME, owner_of, result_name
 from samples import an_execution, spoken
 
 ENDED_AT = 1_800_000_000_123
@@ -271,12 +274,63 @@ def test_saved_again_an_execution_has_one_file(outputs: Outputs) -> None:
     assert len(outputs.list()) == 1
 
 
-@pytest.mark.parametrize("id", ["../up", "a/b", "a b", "ü", "x" * 300, "a\n", ""])
-def test_an_id_that_makes_no_safe_name_is_refused(outputs: Outputs, id: str) -> None:
-    """Nothing is written."""
-    execution = an_ended(pipeline_id=id) if id else an_ended("exec_1/..")
+@pytest.mark.parametrize("id", ["../up", "a/b", "a b", "ü", "x" * 300, "a\n"])
+def test_a_pipeline_id_that_makes_no_safe_name_is_refused(outputs: Outputs, id: str) -> None:
+    """No pipeline file has such an id; nothing is written."""
     with pytest.raises(InvalidInput):
-        outputs.save(execution)
+        outputs.save(an_ended(pipeline_id=id))
+    assert not outputs.folder.exists()
+
+
+@pytest.mark.parametrize("id", ["exec_1/..", "exec_1-2", "exec_ü", "1", "", "x" * 300])
+def test_an_execution_id_that_makes_no_safe_name_is_refused(outputs: Outputs, id: str) -> None:
+    """Nor one by which the file could not be found again."""
+    with pytest.raises(InvalidInput):
+        outputs.save(an_ended(id))
+    assert not outputs.folder.exists()
+
+
+@given(
+    from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", fullmatch=True),
+    from_regex(r"exec_[0-9]{13}_[0-9a-z]{8}", fullmatch=True),
+)
+def test_a_name_says_whose_file_it_is(pipeline: str, id: str) -> None:
+    """Whatever the pipeline is called; and it is one that is served, and fits a disk."""
+    name = result_name(an_ended(id, pipeline_id=pipeline))
+    assert NAME.fullmatch(name) and len(f".{name}.tmp") <= 255
+    assert owner_of(name) == id
+
+
+def test_a_file_goes_with_its_execution(outputs: Outputs) -> None:
+    """Whatever its pipeline is called; nothing else goes, and the file does not come back."""
+    pipelines = {"exec_1_a": "demo", "exec_1_b": "exec_1_a", "exec_1_c": "1_a", "exec_11_a": "demo"}
+    names = {id: outputs.save(an_ended(id, pipeline_id=name)) for id, name in pipelines.items()}
+    old = outputs.folder / "result-old-2020-01-01T00-00-00.json"
+    old.write_text(json.dumps(OLD))
+    outputs.remove(["exec_1_a", "exec_1_b", "exec_1_nobody"])
+    left = {names["exec_1_c"], names["exec_11_a"], old.name}
+    assert {path.name for path in outputs.folder.iterdir()} == left
+    outputs.save(an_ended("exec_1_a"))
+    assert {path.name for path in outputs.folder.iterdir()} == left
+
+
+def test_a_file_goes_while_it_is_written(outputs: Outputs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its record may be one too many as soon as it is there."""
+    outputs.save(an_ended("exec_1_b"))
+    flushing = os.fsync
+
+    def removed_meanwhile(descriptor: int) -> None:
+        flushing(descriptor)
+        outputs.remove(["exec_1_a"])
+
+    monkeypatch.setattr(os, "fsync", removed_meanwhile)
+    outputs.save(an_ended("exec_1_a"))
+    assert [owner_of(path.name) for path in outputs.folder.iterdir()] == ["exec_1_b"]
+
+
+def test_there_is_nothing_to_remove(outputs: Outputs) -> None:
+    """Before the first file was written."""
+    outputs.remove(["exec_1_a"])
     assert not outputs.folder.exists()
 
 
@@ -646,8 +700,8 @@ async def test_what_no_file_can_hold_is_given_up(tmp_path: Path) -> None:
     bad = a_stage("one", status=StageStatus.COMPLETED, value=object())
     async with OutputWriter(Outputs(tmp_path), files(tmp_path)) as writer:
         writer.note(an_ended("exec_1_a", stages=(bad,)))
-        writer.note(an_ended("exec_1_b", pipeline_id="../up"))
-        await writer.committed("exec_1_b")
+        writer.note(an_ended("exec_1/b"))
+        await writer.committed("exec_1/b")
         assert writer.problem is not None
         writer.note(an_ended("exec_1_c"))
         await writer.committed("exec_1_c")
