@@ -88,7 +88,7 @@ def create_app(settings: Settings, lock: DataLock | None = None) -> Starlette:
         files=files.remains,
         hold=None if lock is None else lock.ensure,
     )
-    writer = OutputWriter(outputs, files)
+    writer = OutputWriter(outputs, files, history)
     manager = ExecutionManager(
         engine,
         clock,

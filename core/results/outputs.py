@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from threading import Lock
@@ -12,6 +12,7 @@ from ..errors import NotFound
 from ..execution.model import Execution
 from .open_result import ResultFile
 from .result_file import NAME, ResultSummary, owner_of, result_content, result_name
+from .saved_results import SavedResults
 
 MAX_FILES = 1000
 MOST_REMOVED = 10_000
@@ -25,12 +26,15 @@ Stamp: TypeAlias = tuple[int, int]
 class Outputs:
     """Saves, lists and reads result files; at most `max_files` are stored, the oldest go first.
 
+    Beside the folder is a file of those that were saved (`SavedResults`), named `<folder>.saved`.
+
     Everything here waits for the disk: call it in a thread, and one `save` after the other.
     """
 
     def __init__(self, folder: Path, *, max_files: int = MAX_FILES) -> None:
         self.folder = folder.absolute()
-        self._max_files = max_files
+        self.max_files = max_files
+        self._saved = SavedResults(self.folder.with_name(f"{self.folder.name}.saved"))
         self._room = 0
         """How many more files fit in without a look at the folder."""
         self._latest = 0
@@ -52,8 +56,25 @@ class Outputs:
         name = result_name(execution)
         self.folder.mkdir(parents=True, exist_ok=True)
         self._write(name, result_content(execution))
+        self._saved.add([execution.id])
         self._remove_oldest()
         return name
+
+    def never_saved(self, execution_ids: Sequence[str]) -> list[str]:
+        """Those that never had a file here, in the same order.
+
+        Raises:
+            OSError: the folder cannot be read.
+        """
+        owners = set(map(owner_of, self._names()))
+        self._saved.add(id for id in execution_ids if id in owners)
+        return self._saved.lacking(execution_ids)
+
+    def remove_leftovers(self) -> None:
+        """What was being written when the server before was killed. Never raises."""
+        with suppress(OSError):
+            for path in self.folder.glob(".result-*.tmp"):
+                path.unlink(missing_ok=True)
 
     def remove(self, execution_ids: Collection[str]) -> None:
         """Removes the files of these executions, also those that are being saved.
@@ -136,18 +157,12 @@ class Outputs:
         if self._room >= 0:
             return
         by_age = sorted((stamp, name) for name, stamp in self._files())
-        if len(by_age) > self._max_files:
-            self._remove_leftovers()
-            surplus = len(by_age) - self._max_files + self._max_files // 20
+        if len(by_age) > self.max_files:
+            surplus = len(by_age) - self.max_files + self.max_files // 20
             for _, name in by_age[:surplus]:
                 (self.folder / name).unlink(missing_ok=True)
             by_age = by_age[surplus:]
-        self._room = self._max_files - len(by_age)
-
-    def _remove_leftovers(self) -> None:
-        """What was being written when the machine or the server went down: nothing is now."""
-        for path in self.folder.glob(".result-*.tmp"):
-            path.unlink(missing_ok=True)
+        self._room = self.max_files - len(by_age)
 
     def _files(self) -> Iterator[tuple[str, Stamp]]:
         """The result files and what changes when they do; one that goes meanwhile is left out."""

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from deadlines import eventually
 from doors import Door, GraphQLDoor, Refused, RestDoor
+from runcast.core.results.result_file import owner_of
 from server_process import ServerProcess, serving
 from small_disk import full, small_disk
 
@@ -125,11 +126,13 @@ def test_nothing_is_silently_missing(start: Callable[[], ServerProcess], tmp_pat
             check_input_is_refused(way)
         assert problems(server)["logs"] == WHY
         assert {"history", "outputs", "logs"} == problems(server).keys()
+        assert problems(server)["outputs"] == f"6 result files are missing: {WHY}"
     (tmp_path / "after").touch()
     check_talking(ended(server, talking))
     check_all_is_well(server)
     eventually(lambda: not problems(server))
     assert not left_open(server, tmp_path / "disk" / "values")
+    assert have_files(tmp_path / "disk") == known(server)
     server = start()
     check_talking(seen(server, talking))
     check_small(seen(server, small))
@@ -192,6 +195,20 @@ def check_input_is_refused(door: Door) -> None:
         door.start("small", "x" * LARGE)
     assert refused.value.code == "UNAVAILABLE"
     assert refused.value.message == f"the input cannot be stored: {WHY}"
+
+
+def known(server: ServerProcess) -> set[str]:
+    """The executions of the history."""
+    every = server.client.get("/api/executions/history", params={"pageSize": 100}).json()
+    assert every["totalPages"] == 1
+    return {one["id"] for one in every["executions"]}
+
+
+def have_files(data: Path) -> set[str]:
+    """The executions that have a result file; nothing unfinished is beside them."""
+    names = [path.name for path in (data / "outputs").iterdir()]
+    assert all(name.startswith("result-") for name in names)
+    return set(map(owner_of, names))
 
 
 def left_open(server: ServerProcess, folder: Path) -> list[str]:

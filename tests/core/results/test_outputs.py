@@ -1,6 +1,5 @@
 """Result files: section 3 of the REST contract."""
 
-import asyncio
 import json
 import os
 import re
@@ -8,58 +7,26 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
+from ended_results import ENDED_AT, a_stage, an_ended
 from hypothesis import given
 from hypothesis.strategies import from_regex
-from patience import until
 from runcast.core.errors import InvalidInput, NotFound
 from runcast.core.execution.model import (
     EndReason,
-    Execution,
     Failure,
     StageRun,
     StageStatus,
     Status,
-    Usage,
 )
-from runcast.core.results import output_writer, outputs as outputs_module
-from runcast.core.results.files import ExecutionFiles
+from runcast.core.results import outputs as outputs_module
 from runcast.core.results.open_result import ResultFile
-from runcast.core.results.output_writer import OutputWriter
 from runcast.core.results.outputs import Outputs
 from runcast.core.results.result_file import NAME, owner_of, result_name
-from samples import an_execution, spoken
+from samples import spoken
 
-ENDED_AT = 1_800_000_000_123
 SECOND = "2027-01-15T08-00-00"
-
-
-def a_stage(id: str, **values: Any) -> StageRun:
-    return StageRun(id, id.title(), "custom", started_at=1000, ended_at=1025, **values)
-
-
-def an_ended(id: str = "exec_1_a", **values: Any) -> Execution:
-    defaults: dict[str, Any] = {
-        "status": Status.COMPLETED,
-        "end_reason": EndReason.FINISHED,
-        "started_at": ENDED_AT - 26_500,
-        "began_at": ENDED_AT - 500,
-        "ended_at": ENDED_AT,
-        "stages": (
-            a_stage(
-                "one",
-                status=StageStatus.COMPLETED,
-                log=spoken("some text"),
-                value={"a": 1},
-                model="claude:sonnet",
-                usage=Usage(3, 4, 0.25),
-            ),
-            StageRun("two", "Two", "custom", StageStatus.SKIPPED, skip_reason="not needed"),
-        ),
-    }
-    return an_execution(id, **(defaults | values))
 
 
 def whole(outputs: Outputs, filename: str) -> bytes:
@@ -475,17 +442,18 @@ def test_files_that_were_there_before_count_too(tmp_path: Path) -> None:
         assert (tmp_path / name).exists()
 
 
-def test_what_a_crash_has_left_goes_in_time(tmp_path: Path) -> None:
+def test_what_a_crash_has_left_goes_at_the_next_start(tmp_path: Path) -> None:
     """An unfinished file, whenever the wall clock says that it was written; nothing else."""
-    outputs = Outputs(tmp_path, max_files=1)
+    Outputs(tmp_path / "none").remove_leftovers()
+    outputs = Outputs(tmp_path)
+    name = outputs.save(an_ended())
     old, recent = tmp_path / ".result-a.json.tmp", tmp_path / ".result-b.json.tmp"
     other = tmp_path / ".notes.tmp"
     for path in (old, recent, other):
         path.write_text("{")
     os.utime(old, (1000, 1000))
-    outputs.save(an_ended("exec_1_a"))
-    outputs.save(an_ended("exec_1_b"))
-    assert (old.exists(), recent.exists(), other.exists()) == (False, False, True)
+    outputs.remove_leftovers()
+    assert {path.name for path in tmp_path.iterdir()} == {name, other.name}
 
 
 DAY = 86_400 * 10**9
@@ -538,182 +506,3 @@ def test_a_write_that_fails_leaves_what_was_there(
         outputs.save(an_ended(input="better"))
     assert json.loads(whole(outputs, name))["input"] == {"prompt": "hello"}
     assert [path.name for path in outputs.folder.iterdir()] == [name]
-
-
-def files(folder: Path) -> ExecutionFiles:
-    """Where the logs of the executions would be."""
-    return ExecutionFiles(folder / "data", log_max=1 << 20)
-
-
-class Paused(Outputs):
-    """Outputs whose disk answers when the test says so, and fails as long as it says so."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
-        self.saved: list[str] = []
-        self.free = threading.Event()
-        self.broken = False
-
-    def save(self, execution: Execution) -> str:
-        assert self.free.wait(30)
-        if self.broken:
-            raise OSError(28, "No space left on device")
-        self.saved.append(execution.input)
-        return super().save(execution)
-
-
-async def test_what_has_ended_is_saved_and_can_be_waited_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """In the order in which it was noted, and not for longer than it takes."""
-    monkeypatch.setattr(output_writer, "COMMIT_SECONDS", 600)
-    outputs = Paused(tmp_path)
-    outputs.free.set()
-    async with OutputWriter(outputs, files(tmp_path)) as writer, asyncio.timeout(30):
-        for number in range(5):
-            writer.note(an_ended(f"exec_1_{number}", input=str(number)))
-        await writer.committed("exec_1_4")
-        assert outputs.saved == ["0", "1", "2", "3", "4"]
-        await writer.committed("exec_1_nobody")
-        assert writer.problem is None
-
-
-async def test_noting_never_waits(tmp_path: Path) -> None:
-    """While the disk hangs, the newest state of each execution is what waits."""
-    outputs = Paused(tmp_path)
-    async with OutputWriter(outputs, files(tmp_path)) as writer:
-        for word in ("first", "second", "third"):
-            writer.note(an_ended("exec_1_a", input=f"a {word}"))
-            writer.note(an_ended("exec_1_b", input=f"b {word}"))
-        outputs.free.set()
-        await writer.committed("exec_1_b")
-    assert outputs.saved == ["a third", "b third"]
-
-
-async def test_an_execution_that_changes_while_it_is_written_is_written_again(
-    tmp_path: Path,
-) -> None:
-    """And `committed` waits for the later one."""
-    outputs = Paused(tmp_path)
-    async with OutputWriter(outputs, files(tmp_path)) as writer:
-        writer.note(an_ended(input="early"))
-        await until(lambda: not writer._waiting)  # it is being written
-        writer.note(an_ended(input="late"))
-        outputs.free.set()
-        await writer.committed("exec_1_a")
-        assert outputs.saved == ["early", "late"]
-
-
-async def test_a_disk_that_fails_is_told_once_and_holds_up_nobody(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """One line when it begins, one when it is over; `problem` says it in between."""
-    caplog.set_level("INFO", "runcast.outputs")
-    outputs = Paused(tmp_path)
-    outputs.free.set()
-    outputs.broken = True
-    async with OutputWriter(outputs, files(tmp_path)) as writer:
-        for number in range(3):
-            writer.note(an_ended(f"exec_1_{number}"))
-        await writer.committed("exec_1_2")
-        assert writer.problem == "No space left on device"
-        outputs.broken = False
-        writer.note(an_ended("exec_1_3"))
-        await writer.committed("exec_1_3")
-        assert writer.problem is None
-    assert [record.message for record in caplog.records] == [
-        "result files are not written: No space left on device",
-        "result files are written again",
-    ]
-    assert len(outputs.list()) == 1
-
-
-async def test_a_problem_is_told_until_all_that_waited_is_written(tmp_path: Path) -> None:
-    """One file that could be written does not make the disk well."""
-    outputs = Paused(tmp_path)
-    outputs.broken = True
-    async with OutputWriter(outputs, files(tmp_path)) as writer:
-        for number in range(2):
-            writer.note(an_ended(f"exec_1_{number}", input=str(number)))
-        outputs.free.set()
-        await until(lambda: writer.problem)
-        outputs.free.clear()
-        outputs.broken = False
-        writer.note(an_ended("exec_1_2", input="2"))
-        writer.note(an_ended("exec_1_3", input="3"))
-        seen: list[str | None] = []
-        saving = outputs.save
-
-        def save(execution: Execution) -> str:
-            seen.append(writer.problem)
-            return saving(execution)
-
-        outputs.save = save  # type: ignore[method-assign]
-        outputs.free.set()
-        await writer.committed("exec_1_3")
-        assert writer.problem is None
-    assert seen[-1] == "No space left on device"
-
-
-async def test_a_disk_that_hangs_is_not_waited_for_for_ever(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Neither by those who want to know of one file, nor by those who leave."""
-    monkeypatch.setattr(output_writer, "COMMIT_SECONDS", 0.05)
-    monkeypatch.setattr(output_writer, "CLOSE_SECONDS", 0.05)
-    outputs = Paused(tmp_path)
-    async with OutputWriter(outputs, files(tmp_path)) as writer:
-        writer.note(an_ended())
-        async with asyncio.timeout(15):
-            await writer.committed("exec_1_a")
-    assert outputs.saved == []
-    outputs.free.set()
-
-
-async def test_only_what_has_ended_has_a_file(tmp_path: Path) -> None:
-    """The changes before are not its business, and nobody waits for them."""
-    async with OutputWriter(Paused(tmp_path), files(tmp_path)) as writer:
-        writer.note(an_execution())
-        await writer.committed("exec_1")
-        assert not writer._waiting
-
-
-async def test_what_waits_is_bounded(tmp_path: Path) -> None:
-    """The one that has waited longest is given up, and nobody waits for it any more."""
-    outputs = Paused(tmp_path)
-    async with OutputWriter(outputs, files(tmp_path), limit=2) as writer:
-        writer.note(an_ended("exec_1_0", input="0"))
-        await until(lambda: not writer._waiting)  # it is being written
-        for number in (1, 2, 3):
-            writer.note(an_ended(f"exec_1_{number}", input=str(number)))
-        await writer.committed("exec_1_1")
-        assert writer.problem is not None
-        assert "more than 2" in writer.problem
-        outputs.free.set()
-        await writer.committed("exec_1_3")
-    assert outputs.saved == ["0", "2", "3"]
-    assert writer.problem is None
-
-
-async def test_what_no_file_can_hold_is_given_up(tmp_path: Path) -> None:
-    """An unsafe name and a value that is no JSON; the next one is written."""
-    bad = a_stage("one", status=StageStatus.COMPLETED, value=object())
-    async with OutputWriter(Outputs(tmp_path), files(tmp_path)) as writer:
-        writer.note(an_ended("exec_1_a", stages=(bad,)))
-        writer.note(an_ended("exec_1/b"))
-        await writer.committed("exec_1/b")
-        assert writer.problem is not None
-        writer.note(an_ended("exec_1_c"))
-        await writer.committed("exec_1_c")
-        assert writer.problem is None
-    assert len(Outputs(tmp_path).list()) == 1
-
-
-async def test_leaving_writes_what_waits(tmp_path: Path) -> None:
-    """Everything that was noted before."""
-    outputs = Paused(tmp_path)
-    async with OutputWriter(outputs, files(tmp_path)) as writer:
-        for number in range(20):
-            writer.note(an_ended(f"exec_1_{number}"))
-        outputs.free.set()
-    assert len(outputs.list()) == 20
