@@ -24,6 +24,7 @@ from graphql import (
 
 from .limits import Limits
 from .measure import LIMIT_EXCEEDED, check, limit_exceeded
+from .source import DocumentSource
 
 MOST_ERRORS = 5
 CACHED_TOKENS = 50_000
@@ -94,7 +95,7 @@ class Documents:
             raise RequestError(limit_exceeded(self._limits, "max_characters", "characters"))
         try:
             # Comments are no tokens to the parser, and cost as much.
-            document = parse(text, max_lexical_tokens=limit, max_comments=limit)
+            document = parse(DocumentSource(text), max_lexical_tokens=limit, max_comments=limit)
             check(document, self._limits)
         except GraphQLSyntaxError as error:
             if "Document contains more than" in error.message:
