@@ -6,7 +6,6 @@ import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
-from dataclasses import dataclass
 from functools import partial
 from inspect import isawaitable
 from typing import Any, TypeAlias, cast
@@ -22,26 +21,11 @@ from .errors import graphql_error
 from .limits import Limits
 from .measure import check_variables
 from .persisted import PersistedDocuments
+from .result import Result
 
 logger = logging.getLogger("runcast.graphql")
 
 Variables: TypeAlias = dict[str, Any] | None
-Formatted: TypeAlias = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """One execution result; `errors` are of fields, at most five."""
-
-    data: dict[str, Any] | None
-    errors: Sequence[GraphQLError] = ()
-
-    @property
-    def formatted(self) -> Formatted:
-        """The response map, section 7.1 of the GraphQL specification."""
-        if not self.errors:
-            return {"data": self.data}
-        return {"errors": formatted_errors(self.errors), "data": self.data}
 
 
 class Interrupted(Exception):
@@ -138,11 +122,6 @@ class ExecutableSchema:
             "hide_suggestions": not self._introspection,
             "executor_class": self._executor,
         }
-
-
-def formatted_errors(errors: Sequence[GraphQLError]) -> list[Formatted]:
-    """As the GraphQL specification wants them in a response."""
-    return [cast("Formatted", error.formatted) for error in errors]
 
 
 async def _results(

@@ -1,7 +1,6 @@
 """Answers to GraphQL over HTTP, those to requests that cannot be served among them."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from starlette.responses import Response
 
@@ -34,18 +33,18 @@ class HttpError(Exception):
 
 
 def answer(
-    content: dict[str, Any],
+    content: bytes,
     media_type: str,
     status: int = 200,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """A response map in one of the two JSON types."""
+    """A response map, which is JSON, as one of the two types of JSON."""
     vary = {"Vary": "Accept"} | dict(headers or {})
-    return Response(dumps(content), status, vary, f"{media_type}; charset=utf-8")
+    return Response(content, status, vary, f"{media_type}; charset=utf-8")
 
 
 def error_answer(error: HttpError, accept: str | None) -> Response:
     """The answer to a request that fails, in the type that the client wants, or in JSON."""
     content = {"message": error.message, "extensions": {"code": CODES[error.status]}}
     media_type = preferred((JSON,), accept) or JSON
-    return answer({"errors": [content]}, media_type, error.status, error.headers)
+    return answer(dumps({"errors": [content]}), media_type, error.status, error.headers)

@@ -13,7 +13,7 @@ from ...resolvers.context import Context
 from ...rest_compat.client import while_connected
 from ...rest_compat.live import LiveResponse
 from ...schema.document import Operation, RequestError
-from ...schema.executable import ExecutableSchema, Formatted, log_failure
+from ...schema.executable import ExecutableSchema, log_failure
 from ..asset import Asset
 from . import streams
 from .answers import HttpError, answer, error_answer
@@ -84,7 +84,7 @@ class GraphQLEndpoint:
         # A mutation is carried through, though nobody waits for its result.
         is_query = operation.kind is OperationType.QUERY
         result = await (while_connected(request, work) if is_query else work)
-        return self._one_result(result.formatted, accept)
+        return self._one_result(result.encoded, accept)
 
     async def _subscribe(
         self, operation: Operation, asked: GraphQLRequest, accept: str | None
@@ -98,15 +98,15 @@ class GraphQLEndpoint:
             results = await self._schema.subscribe(operation, asked.variables, self._ctx)
         except RequestError as error:
             return self._stream(media_type, streams.once(streams.error_result(error)))
-        return self._stream(media_type, streams.formatted(results))
+        return self._stream(media_type, streams.encoded(results))
 
-    def _one_result(self, content: Formatted, accept: str | None, status: int = 200) -> Response:
+    def _one_result(self, content: bytes, accept: str | None, status: int = 200) -> Response:
         media_type = preferred(ONE_RESULT, accept) or JSON
         if media_type in MANY_RESULTS:
             return self._stream(media_type, streams.once(content))
         return answer(content, media_type, 200 if media_type == JSON else status)
 
-    def _stream(self, media_type: str, results: AsyncGenerator[Formatted, None]) -> LiveResponse:
+    def _stream(self, media_type: str, results: AsyncGenerator[bytes, None]) -> LiveResponse:
         framing = streams.FRAMINGS[media_type]
         return LiveResponse(
             streams.until_interrupted(framing.chunks(results)),

@@ -8,19 +8,14 @@ from typing import Any
 from graphql import GraphQLError, OperationType
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketDisconnected
 
-from ...core.json_value import dumps
+from ...core.json_value import EncodedJSON, dumps
 from ...core.rate_limit import TokenBucket
 from ...resolvers.context import Context
 from ...rest_compat.admission import admit
 from ...schema.document import RequestError
-from ...schema.executable import (
-    ExecutableSchema,
-    Interrupted,
-    Result,
-    formatted_errors,
-    internal_error,
-)
+from ...schema.executable import ExecutableSchema, Interrupted, internal_error
 from ...schema.measure import LIMIT_EXCEEDED
+from ...schema.result import Result, formatted_errors
 from ..message_size import LIMIT, MARGIN, MAX_BYTES, STRANGER_BYTES, MessageSize
 from .message import Complete, ConnectionInit, Message, Ping, Subscribe, read_message
 from .request import BadRequest, GraphQLRequest
@@ -190,7 +185,7 @@ class Socket:
 
     async def _next(self, id: str, result: Result) -> None:
         if self._is_current(id):
-            await self._send({"id": id, "type": "next", "payload": result.formatted})
+            await self._send({"id": id, "type": "next", "payload": EncodedJSON(result.encoded)})
 
     def _is_current(self, id: str) -> bool:
         """Whether the client still waits for the operation of this task, by this id."""

@@ -6,28 +6,30 @@ from typing import Protocol, TypeAlias
 
 from ...core.json_value import dumps
 from ...schema.document import RequestError
-from ...schema.executable import Formatted, Interrupted, Result, formatted_errors
+from ...schema.executable import Interrupted
+from ...schema.result import Result, formatted_errors
 from .negotiation import EVENTS, MULTIPART
 
-Results: TypeAlias = AsyncGenerator[Formatted, None]
+Results: TypeAlias = AsyncGenerator[bytes, None]
+"""Response maps in JSON."""
 
 
-def error_result(error: RequestError) -> Formatted:
+def error_result(error: RequestError) -> bytes:
     """The response map of a request error: it has no `data`."""
-    return {"errors": formatted_errors(error.errors)}
+    return dumps({"errors": formatted_errors(error.errors)})
 
 
-async def once(content: Formatted) -> Results:
+async def once(content: bytes) -> Results:
     """A stream of one result."""
     yield content
 
 
-async def formatted(results: AsyncGenerator[Result, None]) -> Results:
-    """Each result as a response map; an error that ends the stream is the last one."""
+async def encoded(results: AsyncGenerator[Result, None]) -> Results:
+    """The response map of each result; an error that ends the stream is the last one."""
     try:
         async with aclosing(results):
             async for result in results:
-                yield result.formatted
+                yield result.encoded
     except RequestError as error:
         yield error_result(error)
 
@@ -55,7 +57,7 @@ class EventFraming:
     async def chunks(self, results: Results) -> AsyncGenerator[bytes, None]:
         async with aclosing(results):
             async for result in results:
-                yield b"event: next\ndata: %b\n\n" % dumps(result)
+                yield b"event: next\ndata: %b\n\n" % result
         # A browser passes an event without data over.
         yield b"event: complete\ndata: \n\n"
 
@@ -76,9 +78,9 @@ class MultipartFraming:
                 yield self._part(result)
         yield b"--\r\n"
 
-    def _part(self, result: Formatted) -> bytes:
-        content = dumps({"payload": result})
-        return b"\r\nContent-Type: application/json\r\n\r\n%b\r\n--graphql" % content
+    def _part(self, result: bytes) -> bytes:
+        head = b"\r\nContent-Type: application/json\r\n\r\n"
+        return head + b'{"payload":%b}\r\n--graphql' % result
 
 
 async def until_interrupted(chunks: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:

@@ -186,7 +186,7 @@ async def test_a_client_that_breaks_off_unnoticed(server: ServerProcess) -> None
 async def test_heartbeats_fit_in_between() -> None:
     """A heartbeat may stand before any chunk but the first, and means nothing."""
     for framing in (EventFraming(), MultipartFraming()):
-        first, *rest = [chunk async for chunk in framing.chunks(once({"data": None}))]
+        first, *rest = [chunk async for chunk in framing.chunks(once(b'{"data":null}'))]
         text = (first + framing.heartbeat + b"".join(rest)).decode()
         if isinstance(framing, MultipartFraming):
             assert parts(text) == [{}, {"payload": {"data": None}}]
