@@ -80,15 +80,25 @@ async def read_output(
     ctx: Context, execution_id: str, stage: StageRun, offset: int, limit: int
 ) -> OutputPiece:
     """At most `limit` characters of what the latest attempt has written to stdout."""
-    log, ended = stage.log, stage.ended_at is not None
-    text, left_out = log.output(offset, limit), log.cut
-    if text is None and log.of_value:
+    if piece := output_in_memory(stage, offset, limit):
+        return piece
+    stored = await ctx.files.output(execution_id, stage.id, stage.attempt, offset, limit)
+    is_final = _is_the_end(stage, stored.next_offset)
+    return OutputPiece(offset, stored.text, is_final, stored.left_out > 0)
+
+
+def output_in_memory(stage: StageRun, offset: int, limit: int) -> OutputPiece | None:
+    """As `read_output`; None if it is in a file."""
+    text = stage.log.output(offset, limit)
+    if text is None and stage.log.of_value:
         text = value_text(stage)[offset : offset + limit]
-    end = offset + len(text or "")
     if text is None:
-        stored = await ctx.files.output(execution_id, stage.id, stage.attempt, offset, limit)
-        text, end, left_out = stored.text, stored.next_offset, stored.left_out > 0
-    return OutputPiece(offset, text, ended and end >= log.output_length, left_out)
+        return None
+    return OutputPiece(offset, text, _is_the_end(stage, offset + len(text)), stage.log.cut)
+
+
+def _is_the_end(stage: StageRun, offset: int) -> bool:
+    return stage.ended_at is not None and offset >= stage.log.output_length
 
 
 async def read_log(

@@ -1,6 +1,6 @@
 """A list of executions, page by page (the Relay Cursor Connections specification)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Self
 
 import strawberry
@@ -12,6 +12,7 @@ from .context import Info
 from .enums import ExecutionStatus
 from .execution import Execution
 from .fair_list import fair_list
+from .reads import reads
 
 
 @strawberry.type(description="The position of a page in its list.")
@@ -30,15 +31,22 @@ class PageInfo:
 
 @strawberry.type(description="An execution in a page.")
 class ExecutionEdge:
+    core: strawberry.Private[model.Execution]
+
     cursor: str = strawberry.field(
         description="Its position in the list, for `after` and `before`."
     )
-    node: Execution = strawberry.field(description="The execution.")
+
+    @strawberry.field(
+        description="The execution.", metadata=reads(at_once=lambda self, info: self.core)
+    )
+    def node(self) -> Execution:
+        return Execution.of(self.core)
 
     @classmethod
     def of(cls, item: tuple[str, model.Execution]) -> Self:
         cursor, execution = item
-        return cls(cursor=cursor, node=Execution.of(execution))
+        return cls(core=execution, cursor=cursor)
 
 
 @strawberry.type(description="The number of executions with a status.")
@@ -53,12 +61,22 @@ class StatusCount:
 
 @strawberry.type(description="A page of a list of executions.")
 class ExecutionConnection:
-    edges: list[ExecutionEdge] = strawberry.field(
-        description="The executions of the page, each with its cursor."
+    items: strawberry.Private[Sequence[tuple[str, model.Execution]]]
+
+    @strawberry.field(
+        description="The executions of the page, each with its cursor.",
+        metadata=reads(at_once=lambda self, info: [ExecutionEdge.of(one) for one in self.items]),
     )
-    nodes: list[Execution] = strawberry.field(
-        description="The executions of the page, without their cursors."
+    def edges(self, info: Info) -> list[ExecutionEdge]:
+        return fair_list(info, self.items, ExecutionEdge.of)
+
+    @strawberry.field(
+        description="The executions of the page, without their cursors.",
+        metadata=reads(at_once=lambda self, info: [execution for _, execution in self.items]),
     )
+    def nodes(self, info: Info) -> list[Execution]:
+        return fair_list(info, [execution for _, execution in self.items], Execution.of)
+
     page_info: PageInfo = strawberry.field(description="The position of the page in the list.")
     total_count: int = strawberry.field(description="The length of the whole list.")
     status_counts: list[StatusCount] = strawberry.field(
@@ -69,11 +87,10 @@ class ExecutionConnection:
     )
 
     @classmethod
-    def of(cls, info: Info, found: ExecutionPage) -> Self:
+    def of(cls, found: ExecutionPage) -> Self:
         items = found.page.items
         return cls(
-            edges=fair_list(info, items, ExecutionEdge.of),
-            nodes=fair_list(info, [execution for _, execution in items], Execution.of),
+            items=items,
             page_info=PageInfo(
                 has_next_page=found.page.has_next,
                 has_previous_page=found.page.has_previous,

@@ -18,6 +18,11 @@ class RequestContext:
     limits: Limits
     _text: int = 0
 
+    @property
+    def text(self) -> int:
+        """How many characters the answer has so far, of those that count."""
+        return self._text
+
     def begin(self) -> None:
         """Another answer of the same operation begins."""
         self._text = 0

@@ -22,6 +22,7 @@ from graphql import (
     validate,
 )
 
+from .compiled.plan import deciding
 from .limits import Limits
 from .measure import LIMIT_EXCEEDED, check, limit_exceeded
 from .source import DocumentSource
@@ -41,14 +42,21 @@ class RequestError(Exception):
         self.errors = errors[:MOST_ERRORS]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Operation:
-    """What of a document is to be run. The document is valid."""
+    """What of a document is to be run. The document is valid.
+
+    The same text has the same operations, as long as it is cached.
+    """
 
     document: DocumentNode
     definition: OperationDefinitionNode
     asks_about_the_schema: bool
     """It needs nothing but the schema to be answered."""
+    deciding: tuple[str, ...]
+    """The variables that decide how it is read; see `compiled`."""
+    size: int
+    """Of the document, as in `CACHED_TOKENS`."""
 
     @property
     def kind(self) -> OperationType:
@@ -72,7 +80,7 @@ class Documents:
         self._rules: Collection[type[ASTValidationRule]] = specified_rules
         if not introspection:
             self._rules = (*specified_rules, NoSchemaIntrospectionCustomRule)
-        self._valid: LRUCache[str, DocumentNode] = LRUCache(CACHED_TOKENS, getsizeof=_size)
+        self._valid: LRUCache[str, _Valid] = LRUCache(CACHED_TOKENS, getsizeof=_Valid.size)
 
     def read(self, text: str, operation_name: str | None = None) -> Operation:
         """The operation of that name, or the only one.
@@ -80,14 +88,14 @@ class Documents:
         Raises:
             RequestError: the text is no valid document, too large, or has no such operation.
         """
-        document = self._valid.get(text)
-        if document is None:
+        valid = self._valid.get(text)
+        if valid is None:
             document = self._parsed(text)
             self._validate(document)
-            if _size(document) <= CACHED_TOKENS:
-                self._valid[text] = document
-        definition = _chosen(document, operation_name)
-        return Operation(document, definition, _asks_about_the_schema(document, definition))
+            valid = _Valid(document)
+            if valid.size() <= CACHED_TOKENS:
+                self._valid[text] = valid
+        return valid.operation(operation_name)
 
     def _parsed(self, text: str) -> DocumentNode:
         limit = self._limits.max_tokens
@@ -115,6 +123,38 @@ class Documents:
         )
         if errors:
             raise RequestError(*(coded(error, "GRAPHQL_VALIDATION_FAILED") for error in errors))
+
+
+class _Valid:
+    """A valid document with those of its operations that were asked for."""
+
+    def __init__(self, document: DocumentNode) -> None:
+        self.document = document
+        self._operations: dict[str | None, Operation] = {}
+
+    def operation(self, name: str | None) -> Operation:
+        """
+        Raises:
+            RequestError: as `Documents.read`.
+        """
+        found = self._operations.get(name)
+        if found is None:
+            found = self._operations[name] = self._read(_chosen(self.document, name))
+        return found
+
+    def size(self) -> int:
+        """What it costs, in tokens; a very long token counts as several."""
+        length = 0 if self.document.loc is None else self.document.loc.end
+        return self.document.token_count + length // CHARACTERS_A_TOKEN
+
+    def _read(self, definition: OperationDefinitionNode) -> Operation:
+        return Operation(
+            self.document,
+            definition,
+            _asks_about_the_schema(self.document, definition),
+            deciding(self.document, definition),
+            self.size(),
+        )
 
 
 def _chosen(document: DocumentNode, name: str | None) -> OperationDefinitionNode:
@@ -168,9 +208,3 @@ def coded(error: GraphQLError, code: str) -> GraphQLError:
     """The same error, with this code unless it has one."""
     error.extensions = {"code": code} | (error.extensions or {})
     return error
-
-
-def _size(document: DocumentNode) -> int:
-    """What a cached document costs, in tokens; a very long token counts as several."""
-    length = 0 if document.loc is None else document.loc.end
-    return document.token_count + length // CHARACTERS_A_TOKEN

@@ -3,18 +3,19 @@
 import asyncio
 import logging
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from functools import partial
 from inspect import isawaitable
 from typing import Any, TypeAlias, cast
 
-from graphql import ExecutionResult, GraphQLError, execute, subscribe
+from graphql import ExecutionResult, GraphQLError, OperationType, execute, subscribe
 
 from ..core.errors import RuncastError, Stopping
 from ..resolvers.context import Context
 from .build import build_schema
+from .compiled.answer import Answers, Reading
 from .context import RequestContext
 from .document import MOST_ERRORS, Documents, Operation, RequestError, coded
 from .errors import graphql_error
@@ -50,6 +51,7 @@ class ExecutableSchema:
         self._thread = ThreadPoolExecutor(1, "runcast schema")
         self._documents = Documents(self._schema, limits, introspection=introspection)
         self._persisted = PersistedDocuments()
+        self._answers = Answers(schema)
 
     def read(
         self, text: str | None, operation_name: str | None = None, digest: str | None = None
@@ -74,7 +76,42 @@ class ExecutableSchema:
         Raises:
             RequestError: the variables do not fit.
         """
-        context = RequestContext(ctx, self._limits)
+        found = self.begin(operation, variables, ctx)
+        return found if isinstance(found, Result) else await found
+
+    def begin(
+        self, operation: Operation, variables: Variables, ctx: Context
+    ) -> Result | Coroutine[Any, Any, Result]:
+        """As `execute`: the result itself, if nothing has to be waited for.
+
+        Raises:
+            RequestError: the variables do not fit.
+        """
+        answer = self._answers.known(operation, variables, ctx)
+        if answer is not None:
+            return Result.of_bytes(answer)
+        self._check(variables)
+        reading = None
+        if ctx.loop_budget.is_free:
+            reading = self._answers.begin(operation, variables, self._context(ctx))
+            if reading is not None and (answer := reading.finished_at_once()) is not None:
+                return Result.of_bytes(answer)
+        return self._run(operation, variables, ctx, reading)
+
+    async def _run(
+        self, operation: Operation, variables: Variables, ctx: Context, reading: Reading | None
+    ) -> Result:
+        if reading is None and operation.kind is OperationType.QUERY:
+            await ctx.loop_budget.checkpoint()
+            reading = self._answers.begin(operation, variables, self._context(ctx))
+        if reading is not None and (answer := await reading.finished()) is not None:
+            return Result.of_bytes(answer)
+        return await self._run_uncompiled(operation, variables, ctx)
+
+    async def _run_uncompiled(
+        self, operation: Operation, variables: Variables, ctx: Context
+    ) -> Result:
+        context = self._context(ctx)
         arguments = self._arguments(operation, variables, context)
         if operation.asks_about_the_schema:
             found: Any = await self._in_thread(partial(execute, **arguments))
@@ -94,7 +131,8 @@ class ExecutableSchema:
             RequestError: the variables do not fit, or the resolver refused; from the generator too.
             Interrupted: from the generator, when the server stops.
         """
-        context = RequestContext(ctx, self._limits)
+        context = self._context(ctx)
+        self._check(variables)
         found: Any = subscribe(**self._arguments(operation, variables, context))
         source = await found if isawaitable(found) else found
         if isinstance(source, ExecutionResult):
@@ -105,13 +143,18 @@ class ExecutableSchema:
         """Questions about the schema may take 100 ms, and can be answered anywhere: one by one."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
-    def _arguments(
-        self, operation: Operation, variables: Variables, context: RequestContext
-    ) -> dict[str, Any]:
+    def _context(self, ctx: Context) -> RequestContext:
+        return RequestContext(ctx, self._limits)
+
+    def _check(self, variables: Variables) -> None:
         try:
             check_variables(variables, self._limits)
         except GraphQLError as error:
             raise RequestError(error) from None
+
+    def _arguments(
+        self, operation: Operation, variables: Variables, context: RequestContext
+    ) -> dict[str, Any]:
         return {
             "schema": self._schema,
             "document": operation.document,

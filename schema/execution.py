@@ -7,6 +7,7 @@ import strawberry
 from strawberry import ID
 
 from ..core.execution import model
+from ..core.execution.stored import StoredValue
 from ..core.json_value import EncodedJSON, dumps
 from ..core.live.request import MAX_INPUT_BYTES
 from ..resolvers.logs import read_value
@@ -15,6 +16,7 @@ from .enums import EndReason, ExecutionStatus
 from .errors import ExecutionError, as_graphql_errors
 from .fair_list import fair_list
 from .node import Node
+from .reads import STILL, NotAtOnce, reads
 from .scalars import JSON, DateTime
 from .stage import Stage, Usage
 
@@ -62,14 +64,16 @@ class Execution(Node):
 
     @strawberry.field(
         description="How long it has run so far or, once it has ended, in total, from the start of "
-        "its first stage: milliseconds; 0 before that."
+        "its first stage: milliseconds; 0 before that.",
+        metadata=reads(moves=True),
     )
     def duration_ms(self, info: Info) -> float:
         return self.core.duration_ms(info.context.ctx.clock.now())
 
     @strawberry.field(
         description="How long it has waited before its first stage started, so far or in total: "
-        "milliseconds."
+        "milliseconds.",
+        metadata=reads(moves=True),
     )
     def queued_ms(self, info: Info) -> float:
         return self.core.queued_ms(info.context.ctx.clock.now())
@@ -82,22 +86,37 @@ class Execution(Node):
         description="The beginning of the input: at most 100 characters, the last one whole."
     )
 
-    @strawberry.field(description="The whole input, without white space at either end.")
+    @strawberry.field(
+        description="The whole input, without white space at either end.",
+        metadata=reads(at_once=lambda self, info: self.input_in_memory(info)),
+    )
     async def input(self, info: Info) -> str:
         input = await read_value(info.context.ctx, self.core.input, most_bytes=MAX_INPUT_BYTES)
         return info.context.add(str(input))
 
-    @strawberry.field(description="The labels that it was started with.")
+    def input_in_memory(self, info: Info) -> str:
+        """As `input`.
+
+        Raises:
+            NotAtOnce: it is in a file.
+        """
+        return info.context.add(str(_in_memory(self.core.input)))
+
+    @strawberry.field(description="The labels that it was started with.", metadata=STILL)
     def labels(self) -> list[Label]:
         return [Label(key=key, value=value) for key, value in self.core.labels]
 
-    @strawberry.field(description="All stages of the pipeline, in order.")
+    @strawberry.field(
+        description="All stages of the pipeline, in order.",
+        metadata=reads(at_once=lambda self, info: Stage.all(self.core)),
+    )
     def stages(self, info: Info) -> list[Stage]:
         stages = self.core.stages
         return fair_list(info, range(len(stages)), partial(Stage.numbered, self.core))
 
     @strawberry.field(
-        description="The output of the last completed stage; null until the execution has ended."
+        description="The output of the last completed stage; null until the execution has ended.",
+        metadata=reads(at_once=lambda self, info: self.output_in_memory(info)),
     )
     async def output(self, info: Info) -> JSON | None:
         if self.core.output is None:
@@ -105,19 +124,29 @@ class Execution(Node):
         most = info.context.limits.max_text
         with as_graphql_errors():
             output = await read_value(info.context.ctx, self.core.output, most_bytes=most)
-        encoded = output if isinstance(output, EncodedJSON) else EncodedJSON(dumps(output))
-        info.context.count(len(encoded.text))
-        return JSON(encoded)
+        return _counted(info, output)
 
-    @strawberry.field(description="What went wrong; null if nothing did.")
+    def output_in_memory(self, info: Info) -> JSON | None:
+        """As `output`.
+
+        Raises:
+            NotAtOnce: it is in a file.
+        """
+        return None if self.core.output is None else _counted(info, _in_memory(self.core.output))
+
+    @strawberry.field(description="What went wrong; null if nothing did.", metadata=STILL)
     def error(self, info: Info) -> ExecutionError | None:
         return ExecutionError.maybe(self.core.error, info)
 
-    @strawberry.field(description="Usage of language models: the sum over the stages.")
+    @strawberry.field(
+        description="Usage of language models: the sum over the stages.", metadata=STILL
+    )
     def usage(self) -> Usage:
         return Usage.of(self.core.usage)
 
-    @strawberry.field(description="The cancel that was accepted; null if there was none.")
+    @strawberry.field(
+        description="The cancel that was accepted; null if there was none.", metadata=STILL
+    )
     def cancellation(self) -> Cancellation | None:
         cancellation = self.core.cancellation
         return None if cancellation is None else Cancellation.of(cancellation)
@@ -127,7 +156,8 @@ class Execution(Node):
     )
 
     @strawberry.field(
-        description="When it leaves the list of active executions; null while it runs."
+        description="When it leaves the list of active executions; null while it runs.",
+        metadata=STILL,
     )
     def expires_at(self, info: Info) -> DateTime | None:
         moment = info.context.ctx.manager.expires_at(self.core)
@@ -136,7 +166,8 @@ class Execution(Node):
     sequence: int = strawberry.field(description="The sequence number of its latest event, from 1.")
 
     @strawberry.field(
-        description="Pass it as `after` to `executionProgress` to receive every later event."
+        description="Pass it as `after` to `executionProgress` to receive every later event.",
+        metadata=STILL,
     )
     def cursor(self, info: Info) -> str:
         return str(info.context.ctx.manager.cursor(self.core))
@@ -159,3 +190,15 @@ class Execution(Node):
             retry_of=None if retry_of is None else ID(retry_of),
             sequence=execution.sequence,
         )
+
+
+def _in_memory(value: object) -> object:
+    if isinstance(value, StoredValue):
+        raise NotAtOnce
+    return value
+
+
+def _counted(info: Info, output: object) -> JSON:
+    encoded = output if isinstance(output, EncodedJSON) else EncodedJSON(dumps(output))
+    info.context.count(len(encoded.text))
+    return JSON(encoded)

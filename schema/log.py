@@ -11,6 +11,7 @@ from ..resolvers.logs import LogPage
 from .context import Info
 from .enums import LogStream, StageStatus
 from .errors import ExecutionError
+from .reads import STILL
 from .scalars import DateTime
 
 
@@ -23,7 +24,9 @@ class StageAttempt:
     start_time: DateTime = strawberry.field(description="When it began.")
     end_time: DateTime | None = strawberry.field(description="When it ended; null until it has.")
 
-    @strawberry.field(description="What went wrong in this attempt; null if nothing did.")
+    @strawberry.field(
+        description="What went wrong in this attempt; null if nothing did.", metadata=STILL
+    )
     def error(self, info: Info) -> ExecutionError | None:
         return ExecutionError.maybe(self.core.error, info)
 

@@ -8,8 +8,15 @@ from strawberry import ID, UNSET
 from strawberry.types.nodes import SelectedField, Selection
 
 from ..core.errors import NotFound, Unavailable
-from ..core.execution.page import PageRequest
-from ..resolvers.executions import get_execution, list_executions, page_executions
+from ..core.execution import model
+from ..core.execution.page import OrderField, PageRequest
+from ..resolvers.executions import (
+    get_execution,
+    is_live,
+    list_executions,
+    page_executions,
+    page_live,
+)
 from ..resolvers.history import list_problems as list_problems_of_history
 from ..resolvers.pipelines import get_pipeline, list_pipelines, list_problems
 from ..resolvers.server import server_state
@@ -23,6 +30,7 @@ from .history import HistoryProblem
 from .inputs import ExecutionFilter, ExecutionOrder, filter_of, given
 from .node import Node
 from .pipeline import Pipeline, PipelineProblem
+from .reads import NotAtOnce, reads
 from .scalars import DateTime
 
 argument = strawberry.argument
@@ -48,7 +56,8 @@ class Server:
 class Query:
     @strawberry.field(
         description="Running and recently ended executions (ended at most 5 minutes ago), "
-        "newest first."
+        "newest first.",
+        metadata=reads(at_once=lambda _, info, **asked: _executions(info, **asked)),
     )
     async def executions(
         self,
@@ -65,12 +74,13 @@ class Query:
     ) -> list[Execution]:
         await info.context.ctx.loop_budget.checkpoint()
         with as_graphql_errors():
-            found = list_executions(info.context.ctx, filter_of(filter, status), given(limit))
+            found = _executions(info, status, filter, limit)
         return fair_list(info, found, Execution.of)
 
     @strawberry.field(
         description="Active executions and, with includeHistory, those stored in the history, "
-        "page by page."
+        "page by page.",
+        metadata=reads(at_once=lambda _, info, **asked: _page_of_live(info, **asked)),
     )
     async def executions_connection(
         self,
@@ -117,34 +127,41 @@ class Query:
                 include_history=include_history,
                 whole=not LARGE.isdisjoint(selected_names(info.selected_fields)),
             )
-        return ExecutionConnection.of(info, found)
+        return ExecutionConnection.of(found)
 
-    @strawberry.field(description="The execution with that id; null if there is none.")
+    @strawberry.field(
+        description="The execution with that id; null if there is none.",
+        metadata=reads(at_once=lambda _, info, id: _live(info, id)),
+    )
     async def execution(
         self, info: Info, id: Annotated[ID, argument(description="The id of the object.")]
     ) -> Execution | None:
         return await _execution(info, id)
 
-    @strawberry.field(description="Every pipeline that can be started.")
+    @strawberry.field(description="Every pipeline that can be started.", metadata=reads(moves=True))
     def pipelines(self, info: Info) -> list[Pipeline]:
         return [Pipeline.of(pipeline) for pipeline in list_pipelines(info.context.ctx)]
 
     @strawberry.field(
-        description="Everything that is wrong with the pipeline files, in their order."
+        description="Everything that is wrong with the pipeline files, in their order.",
+        metadata=reads(moves=True),
     )
     def pipeline_problems(self, info: Info) -> list[PipelineProblem]:
         return [PipelineProblem.of(problem) for problem in list_problems(info.context.ctx)]
 
     @strawberry.field(
         description="What is wrong with the history now, and what it has lost since the server "
-        "started; empty if all is well."
+        "started; empty if all is well.",
+        metadata=reads(moves=True),
     )
     def history_problems(self, info: Info) -> list[HistoryProblem]:
         return [
             HistoryProblem.of(problem) for problem in list_problems_of_history(info.context.ctx)
         ]
 
-    @strawberry.field(description="The pipeline with that id; null if there is none.")
+    @strawberry.field(
+        description="The pipeline with that id; null if there is none.", metadata=reads(moves=True)
+    )
     def pipeline(
         self,
         info: Info,
@@ -160,7 +177,7 @@ class Query:
     ) -> Node | None:
         return await _execution(info, id) or _pipeline(info, id)
 
-    @strawberry.field(description="The current state of the server.")
+    @strawberry.field(description="The current state of the server.", metadata=reads(moves=True))
     def server(self, info: Info) -> Server:
         state = server_state(info.context.ctx)
         return Server(
@@ -180,6 +197,47 @@ def selected_names(selections: Iterable[Selection]) -> Iterator[str]:
         if isinstance(selection, SelectedField):
             yield selection.name
         yield from selected_names(selection.selections)
+
+
+def _executions(
+    info: Info,
+    status: ExecutionStatus | None = UNSET,
+    filter: ExecutionFilter | None = UNSET,
+    limit: int | None = UNSET,
+) -> list[model.Execution]:
+    return list_executions(info.context.ctx, filter_of(filter, status), given(limit))
+
+
+def _page_of_live(
+    info: Info,
+    filter: ExecutionFilter | None = UNSET,
+    order_by: ExecutionOrder | None = UNSET,
+    first: int | None = UNSET,
+    after: str | None = UNSET,
+    last: int | None = UNSET,
+    before: str | None = UNSET,
+    include_history: bool = False,
+) -> ExecutionConnection:
+    """
+    Raises:
+        NotAtOnce: the history is asked, or a duration, which the clock moves, is the order.
+        InvalidInput: as `page_live`.
+    """
+    order = (given(order_by) or ExecutionOrder()).to_core()
+    if include_history or order.field is OrderField.DURATION:
+        raise NotAtOnce
+    request = PageRequest(given(first), given(after), given(last), given(before))
+    return ExecutionConnection.of(page_live(info.context.ctx, filter_of(filter), order, request))
+
+
+def _live(info: Info, id: str) -> model.Execution:
+    """
+    Raises:
+        NotAtOnce: only the history can have it.
+    """
+    if not is_live(info.context.ctx, id):
+        raise NotAtOnce
+    return info.context.ctx.manager.get(id)
 
 
 async def _execution(info: Info, id: str) -> Execution | None:

@@ -8,12 +8,13 @@ from strawberry import ID, UNSET
 from ..core.errors import InvalidInput
 from ..core.execution.log import LogStream as CoreStream
 from ..core.execution.model import Execution, StageRun, Usage as CoreUsage
-from ..resolvers.logs import OutputPiece, read_log, read_output
+from ..resolvers.logs import OutputPiece, output_in_memory, read_log, read_output
 from .context import Info
 from .enums import LogStream, StageStatus
 from .errors import ExecutionError, as_graphql_errors
 from .inputs import given
 from .log import StageAttempt, StageLog
+from .reads import STILL, NotAtOnce, reads
 from .scalars import DateTime
 
 OUTPUT_CHARACTERS = 51_200
@@ -81,11 +82,14 @@ class Stage:
         description="The language model that it uses; null if none."
     )
 
-    @strawberry.field(description="Usage of the language model.")
+    @strawberry.field(description="Usage of the language model.", metadata=STILL)
     def usage(self) -> Usage:
         return Usage.of(self.core.usage)
 
-    @strawberry.field(description="Its output so far, or a part of it.")
+    @strawberry.field(
+        description="Its output so far, or a part of it.",
+        metadata=reads(at_once=lambda self, info, **part: self.output_in_memory(info, **part)),
+    )
     async def output(
         self,
         info: Info,
@@ -107,6 +111,21 @@ class Stage:
         info.context.add(piece.text)
         return StageOutput.of(self.core, piece)
 
+    def output_in_memory(self, info: Info, offset: int, limit: int) -> StageOutput:
+        """As `output`.
+
+        Raises:
+            NotAtOnce: it is in a file.
+            InvalidInput: as `output`.
+        """
+        _check_bounds("offset", offset, 2**31 - 1)
+        _check_bounds("limit", limit, MAX_OUTPUT_CHARACTERS)
+        piece = output_in_memory(self.core, offset, limit)
+        if piece is None:
+            raise NotAtOnce
+        info.context.add(piece.text)
+        return StageOutput.of(self.core, piece)
+
     progress: float | None = strawberry.field(
         description="The progress that it has reported last, from 0 to 1; null if it has not."
     )
@@ -114,7 +133,7 @@ class Stage:
         description="When its next attempt starts; null unless it waits for one."
     )
 
-    @strawberry.field(description="Its attempts, in order.")
+    @strawberry.field(description="Its attempts, in order.", metadata=STILL)
     def attempts(self) -> list[StageAttempt]:
         return [StageAttempt.of(attempt) for attempt in self.core.attempts]
 
@@ -161,10 +180,16 @@ class Stage:
         return StageLog.of(self.core.id, page)
 
     @strawberry.field(
-        description="Why it failed, or why its previous attempt did; null if nothing failed."
+        description="Why it failed, or why its previous attempt did; null if nothing failed.",
+        metadata=STILL,
     )
     def error(self, info: Info) -> ExecutionError | None:
         return ExecutionError.maybe(self.core.error, info)
+
+    @classmethod
+    def all(cls, execution: Execution) -> list[Self]:
+        """The stages of an execution, in order."""
+        return [cls.numbered(execution, index) for index in range(len(execution.stages))]
 
     @classmethod
     def numbered(cls, execution: Execution, index: int) -> Self:

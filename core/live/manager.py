@@ -16,6 +16,7 @@ from ..execution.model import Execution, Status
 from ..execution.transition import applied
 from ..fairness import LoopBudget
 from ..pipelines.pipeline import Pipeline
+from .derived import Derived
 from .engine import Engine
 from .feed import Feed
 from .follower import Follower, OwnFiles
@@ -142,6 +143,11 @@ class ExecutionManager:
     def subscribers(self) -> int:
         """How many watches there are now, of single executions and of the list."""
         return len(self._feed)
+
+    @property
+    def derived(self) -> Derived:
+        """What readers have made of the executions."""
+        return self._store.derived
 
     # Acting
 

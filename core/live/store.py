@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from ..execution.change import Change
 from ..execution.events import ChangeKind
 from ..execution.model import Execution
+from .derived import Derived
 from .weight import WeighedValue, change_weight, weighed
 
 RING_SIZE = 256
@@ -42,8 +43,12 @@ class Store:
     _entries: dict[str, Entry] = field(default_factory=dict)
     weight: int = 0
     """How many bytes the executions take together, roughly."""
+    derived: Derived = field(init=False)
     _departed: int = 1
     """The version at which an execution last left. Nothing of those that left is stored."""
+
+    def __post_init__(self) -> None:
+        self.derived = Derived(self.get)
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -64,6 +69,7 @@ class Store:
     def put(self, change: Change) -> None:
         """Holds the execution as it is after the change."""
         execution = change.execution
+        self.derived.changed(execution.id)
         if change.kind is not ChangeKind.OUTPUT:
             self.version += 1
         entry = self._entries.get(execution.id)
@@ -81,6 +87,7 @@ class Store:
     def remove(self, execution_id: str) -> Execution:
         """Forgets an execution, and returns it as it was last."""
         entry = self._entries.pop(execution_id)
+        self.derived.changed(execution_id)
         self.weight -= entry.weight + entry.ring_weight
         self.version += 1
         self._departed = self.version

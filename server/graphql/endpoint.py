@@ -14,6 +14,7 @@ from ...rest_compat.client import while_connected
 from ...rest_compat.live import LiveResponse
 from ...schema.document import Operation, RequestError
 from ...schema.executable import ExecutableSchema, log_failure
+from ...schema.result import Result
 from ..asset import Asset
 from . import streams
 from .answers import HttpError, answer, error_answer
@@ -80,10 +81,11 @@ class GraphQLEndpoint:
         _check_method(request, operation)
         if operation.kind is OperationType.SUBSCRIPTION:
             return await self._subscribe(operation, asked, accept)
-        work = self._schema.execute(operation, asked.variables, self._ctx)
-        # A mutation is carried through, though nobody waits for its result.
-        is_query = operation.kind is OperationType.QUERY
-        result = await (while_connected(request, work) if is_query else work)
+        result = self._schema.begin(operation, asked.variables, self._ctx)
+        if not isinstance(result, Result):
+            # A mutation is carried through, though nobody waits for its result.
+            is_query = operation.kind is OperationType.QUERY
+            result = await (while_connected(request, result) if is_query else result)
         return self._one_result(result.encoded, accept)
 
     async def _subscribe(

@@ -5,15 +5,17 @@ from typing import Any
 
 import pytest
 from runcast.core.fairness import LoopBudget
+from runcast.core.live.derived import Derived
 from runcast.schema.document import RequestError
 from runcast.schema.executable import ExecutableSchema
 from runcast.schema.limits import Limits
 
 
 class Broken:
-    """A context in which every use case fails."""
+    """A context, or a part of one, in which every use case fails."""
 
-    loop_budget = LoopBudget()
+    def __init__(self, **parts: object) -> None:
+        vars(self).update(parts)
 
     def __getattr__(self, name: str) -> Any:
         raise RuntimeError(f"secret of {name}")
@@ -25,7 +27,8 @@ def schema() -> ExecutableSchema:
     return ExecutableSchema(Limits(), introspection=True)
 
 
-CONTEXT: Any = Broken()
+MANAGER = Broken(derived=Derived(lambda id: None))
+CONTEXT: Any = Broken(loop_budget=LoopBudget(), manager=MANAGER)
 
 
 async def test_a_field_that_fails(
