@@ -49,7 +49,7 @@ class Cancelled:
 
 def list_executions(
     ctx: Context, filter: ExecutionFilter = EVERYTHING, limit: int | None = None
-) -> list[Execution]:
+) -> Sequence[Execution]:
     """What runs, waits or has ended within the retention, newest first.
 
     Raises:
@@ -95,9 +95,12 @@ def page_live(
     Raises:
         InvalidInput: a cursor or a number is off.
     """
-    live = ctx.manager.list(filter.of_any_status())
-    matching = [one for one in live if filter.admits(one.status)]
-    counts = Counter(one.status for one in live)
+    if filter.has_constants:
+        live = ctx.manager.list(filter.of_any_status())
+        matching: Sequence[Execution] = [one for one in live if filter.admits(one.status)]
+        counts: Mapping[Status, int] = Counter(one.status for one in live)
+    else:
+        matching, counts = ctx.manager.list(filter), ctx.manager.counts
     page = paginate(matching, order or Order(), request or PageRequest(), ctx.clock.now())
     shown = {status: counts[status] for status in Status}
     return ExecutionPage(page, len(matching), shown, ctx.manager.list_cursor())

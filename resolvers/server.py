@@ -1,6 +1,5 @@
 """How the server is doing."""
 
-from collections import Counter
 from dataclasses import dataclass
 
 from ..core.execution.model import Status
@@ -22,7 +21,7 @@ class ServerState:
 
 def server_state(ctx: Context) -> ServerState:
     """What is running and waiting now; one that is being cancelled counts as running."""
-    counts = Counter(one.status for one in ctx.manager.list())
+    counts = ctx.manager.counts
     return ServerState(
         version=ctx.version,
         engine=ctx.manager.engine.name,

@@ -10,17 +10,11 @@ from ..core.execution.model import Status
 from ..core.json_value import EncodedJSON
 from ..resolvers import executions as resolvers, history
 from ..resolvers.context import Context
-from .answers import answer, encoded
+from .answers import answer, encoded, json_answer
 from .body import check_type, json_object, text
 from .client import while_connected
-from .shapes import (
-    STATUS_WORDS,
-    detail,
-    historic_detail,
-    history_record,
-    list_item,
-    started_answer,
-)
+from .lists import executions_list
+from .shapes import STATUS_WORDS, detail, historic_detail, history_record, started_answer
 
 NO_OBJECT = "The body must be a JSON object"
 WORDS = ("running", "completed", "failed", "cancelled")
@@ -36,14 +30,11 @@ FILTERS = {word: _filter_of(word) for word in WORDS}
 
 
 async def list_executions(ctx: Context, request: Request) -> Response:
-    found = resolvers.list_executions(ctx, _asked_filter(request))
-    return answer({"executions": [list_item(execution) for execution in found]})
+    return json_answer(await executions_list(ctx, _asked_filter(request)))
 
 
 async def list_running(ctx: Context, request: Request) -> Response:
-    found = resolvers.list_executions(ctx, FILTERS["running"])
-    items = [list_item(execution) for execution in found]
-    return answer({"executions": items, "count": len(items)})
+    return json_answer(await executions_list(ctx, FILTERS["running"], counted=True))
 
 
 async def show_execution(ctx: Context, request: Request) -> Response:

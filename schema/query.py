@@ -1,6 +1,6 @@
 """What can be asked."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated
 
 import strawberry
@@ -204,7 +204,7 @@ def _executions(
     status: ExecutionStatus | None = UNSET,
     filter: ExecutionFilter | None = UNSET,
     limit: int | None = UNSET,
-) -> list[model.Execution]:
+) -> Sequence[model.Execution]:
     return list_executions(info.context.ctx, filter_of(filter, status), given(limit))
 
 

@@ -1,5 +1,6 @@
 """Which executions a reader wants to see."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ..errors import InvalidInput
@@ -43,6 +44,24 @@ class ExecutionFilter:
             return False
         return self.not_status is None or status not in self.not_status
 
+    @property
+    def statuses(self) -> frozenset[Status] | None:
+        """Those that it admits; None: all of them."""
+        if self.status is None and self.not_status is None:
+            return None
+        return frozenset(status for status in Status if self.admits(status))
+
+    @property
+    def has_constants(self) -> bool:
+        """Whether it has conditions on what of an execution never changes."""
+        return self.of_any_status() != EVERYTHING
+
+    def matching(self, executions: Sequence[Execution]) -> Sequence[Execution]:
+        """Those of the executions, all of which it admits, that match."""
+        if not self.has_constants:
+            return executions
+        return [one for one in executions if self._matches_constants(one)]
+
     def of_any_status(self) -> "ExecutionFilter":
         """The same filter without its conditions on the status: what status counts count."""
         return replace(self, status=None, not_status=None)
@@ -50,7 +69,7 @@ class ExecutionFilter:
     def _matches_constants(self, execution: Execution) -> bool:
         return (
             (self.pipeline_id is None or execution.pipeline_id in self.pipeline_id)
-            and all(label in execution.labels for label in self.labels)
+            and (not self.labels or set(self.labels) <= set(execution.labels))
             and (self.started_after is None or execution.started_at > self.started_after)
             and (self.started_before is None or execution.started_at < self.started_before)
             and (self.text is None or _says(execution, self.text))

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -120,10 +120,15 @@ class ExecutionManager:
 
     def list(
         self, filter: ExecutionFilter = EVERYTHING, limit: int | None = None
-    ) -> list[Execution]:
+    ) -> Sequence[Execution]:
         """What runs, waits or has ended within the retention, newest first."""
-        found = [one for one in self._store.newest_first() if filter.matches(one)]
+        found = filter.matching(self._store.newest_first(filter.statuses))
         return found if limit is None else found[:limit]
+
+    @property
+    def counts(self) -> Mapping[Status, int]:
+        """How many executions have each status."""
+        return self._store.counts
 
     def cursor(self, execution: Execution) -> Cursor:
         """Where to resume watching an execution from, having seen it as it is here."""

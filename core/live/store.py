@@ -1,18 +1,23 @@
 """The executions in memory, and what is needed to catch up with their changes."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import chain
+from operator import attrgetter
 
 from ..execution.change import Change
 from ..execution.events import ChangeKind
-from ..execution.model import Execution
+from ..execution.model import Execution, Status
 from .derived import Derived
 from .weight import WeighedValue, change_weight, weighed
 
 RING_SIZE = 256
 RING_BYTES = 512 * 1024
 """How many of an execution's latest changes are there to catch up with, and how much text."""
+
+
+_ENTERED = attrgetter("entered")
 
 
 @dataclass(slots=True)
@@ -41,6 +46,9 @@ class Store:
     version: int = 1
     """0 is the version of a reader that has not seen a whole list yet; nothing is known of it."""
     _entries: dict[str, Entry] = field(default_factory=dict)
+    _by_status: dict[Status, dict[str, Entry]] = field(
+        default_factory=lambda: {status: {} for status in Status}
+    )
     weight: int = 0
     """How many bytes the executions take together, roughly."""
     derived: Derived = field(init=False)
@@ -60,8 +68,18 @@ class Store:
         entry = self._entries.get(execution_id)
         return None if entry is None else entry.execution
 
-    def newest_first(self) -> Iterator[Execution]:
-        return (entry.execution for entry in reversed(self._entries.values()))
+    def newest_first(self, statuses: Collection[Status] | None = None) -> list[Execution]:
+        """Those with one of these statuses, or all; it takes as long as there are such."""
+        if statuses is None:
+            return [entry.execution for entry in reversed(self._entries.values())]
+        found = chain.from_iterable(self._by_status[status].values() for status in statuses)
+        newest_first = sorted(found, key=_ENTERED, reverse=True)
+        return [entry.execution for entry in newest_first]
+
+    @property
+    def counts(self) -> dict[Status, int]:
+        """How many executions have each status."""
+        return {status: len(entries) for status, entries in self._by_status.items()}
 
     def oldest_first(self) -> Iterator[Execution]:
         return (entry.execution for entry in self._entries.values())
@@ -76,6 +94,9 @@ class Store:
         if entry is None:
             entry = Entry(execution, deque(), self.version, self.version)
             self._entries[execution.id] = entry
+            self._by_status[execution.status][execution.id] = entry
+        del self._by_status[entry.execution.status][execution.id]
+        self._by_status[execution.status][execution.id] = entry
         entry.execution = execution
         self._remember(entry, change)
         if change.kind is not ChangeKind.OUTPUT:
@@ -87,6 +108,7 @@ class Store:
     def remove(self, execution_id: str) -> Execution:
         """Forgets an execution, and returns it as it was last."""
         entry = self._entries.pop(execution_id)
+        del self._by_status[entry.execution.status][execution_id]
         self.derived.changed(execution_id)
         self.weight -= entry.weight + entry.ring_weight
         self.version += 1

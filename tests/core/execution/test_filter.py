@@ -55,6 +55,8 @@ def test_a_status_is_admitted_if_it_is_wanted_and_not_unwanted(
 def test_everything_that_is_given_must_hold(filter: ExecutionFilter, matches: bool) -> None:
     """Text is sought in id, pipeline name and input preview, times are exclusive."""
     assert filter.matches(RUNNING) is matches
+    admitted = filter.statuses is None or RUNNING.status in filter.statuses
+    assert (admitted and list(filter.matching([RUNNING])) == [RUNNING]) is matches
 
 
 def test_a_text_has_a_bound() -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from runcast.core.execution.change import Change
 from runcast.core.execution.events import ChangeKind
-from runcast.core.execution.model import Execution
+from runcast.core.execution.model import Execution, Status
 from runcast.core.live.store import Store
 from samples import an_execution
 
@@ -124,3 +124,23 @@ def test_a_version_that_no_list_had_is_unknown(version: int) -> None:
     put(store, "a")
     assert store.version == 2
     assert store.list_since(version) is None
+
+
+def test_executions_by_status() -> None:
+    """Newest start first, however late one has come to its status."""
+    store = Store()
+    first = put(store, "a")
+    put(store, "b")
+    put(store, "c")
+    waiting = store.newest_first([Status.QUEUED])
+    assert [one.id for one in waiting] == ["c", "b", "a"]
+    for id in ("c", "a"):
+        running = replace(store.get(id) or first, sequence=2, status=Status.RUNNING)
+        store.put(Change(ChangeKind.STATUS_CHANGED, running, 2))
+    assert [one.id for one in store.newest_first([Status.RUNNING])] == ["c", "a"]
+    assert [one.id for one in store.newest_first(list(Status))] == ["c", "b", "a"]
+    store.remove("a")
+    assert {status: n for status, n in store.counts.items() if n} == {
+        Status.QUEUED: 1,
+        Status.RUNNING: 1,
+    }
