@@ -19,6 +19,7 @@ from ..core.errors import RuncastError
 from ..core.history import History
 from ..core.live.manager import ExecutionManager
 from ..core.pipelines.library import PipelineLibrary
+from ..core.pipelines.reader import FileReader
 from ..core.results.files import ExecutionFiles
 from ..core.results.output_writer import OutputWriter
 from ..core.results.outputs import Outputs
@@ -50,10 +51,13 @@ from .sniffing import Application
 SECONDS_A_DAY = 86_400
 
 
-def create_app(settings: Settings, lock: DataLock | None = None) -> Starlette:
+def create_app(
+    settings: Settings, lock: DataLock | None = None, reader: FileReader | None = None
+) -> Starlette:
     """The whole server as an ASGI application; executions run while its lifespan does.
 
-    `lock` is on the data folder, if other servers are to be kept out of it.
+    `lock` is on the data folder, if other servers are to be kept out of it; `reader` reads the
+    pipelines, if it has been started early.
 
     `app.state.ctx` is the context of its use cases.
 
@@ -99,7 +103,7 @@ def create_app(settings: Settings, lock: DataLock | None = None) -> Starlette:
         past=history,
     )
     find = partial(find_missing, pool, os.environ)
-    pipelines = PipelineLibrary(settings.pipelines_folder, clock, find)
+    pipelines = PipelineLibrary(settings.pipelines_folder, clock, find, reader)
     ctx = Context(
         manager, pipelines, history, files, clock, __version__, os.environ, settings.debug
     )

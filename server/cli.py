@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from .. import __version__
+from .collector import uncollected
 from .init import leave_process_1
 from .settings import LIMITS, Settings
 
@@ -71,12 +72,17 @@ def serve(**given: object) -> None:
     except ValidationError as error:
         _fail(_in_words(error, flags))
     # Imported here: `runcast --help` need not wait for the whole server.
-    from .serve import CannotServe, run
+    from ..core.pipelines.reader import FileReader
 
-    try:
-        run(settings)
-    except CannotServe as error:
-        _fail(str(error))
+    # It gets ready while this process imports the rest.
+    with FileReader.started_early() as reader:
+        with uncollected():
+            from .serve import CannotServe, run
+
+        try:
+            run(settings, reader)
+        except CannotServe as error:
+            _fail(str(error))
 
 
 @main.command()

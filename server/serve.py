@@ -16,9 +16,10 @@ import uvicorn
 from .. import __version__
 from ..core.errors import InvalidInput
 from ..core.fairness import LoopBudget
+from ..core.pipelines.reader import FileReader
 from ..resolvers.context import Context
 from .app import create_app
-from .collector import Collector
+from .collector import Collector, uncollected
 from .connections.descriptors import share_for_connections
 from .connections.open_connections import OpenConnections
 from .connections.web_socket import WebSocketConnection
@@ -106,8 +107,8 @@ class Server(uvicorn.Server):
                     await asyncio.sleep(LOOK_SECONDS)
 
 
-def run(settings: Settings) -> None:
-    """Serves until a signal ends it.
+def run(settings: Settings, reader: FileReader | None = None) -> None:
+    """Serves until a signal ends it; `reader` reads the pipelines, if it has been started early.
 
     Raises:
         CannotServe: the address or the data folder cannot be used, or the pipelines not be read.
@@ -121,7 +122,7 @@ def run(settings: Settings) -> None:
             locked(settings.data, DATA_WAIT_SECONDS) as lock,
             _listen(settings) as listener,
         ):
-            _serve(settings, listener, lock)
+            _serve(settings, listener, lock, reader)
     except InvalidInput as error:
         raise CannotServe(error.message) from None
     except DataInUse as error:
@@ -132,8 +133,11 @@ def run(settings: Settings) -> None:
         click.echo("runcast: stopped", err=True)
 
 
-def _serve(settings: Settings, listener: socket.socket, lock: DataLock) -> None:
-    app = create_app(settings, lock)
+def _serve(
+    settings: Settings, listener: socket.socket, lock: DataLock, reader: FileReader | None
+) -> None:
+    with uncollected():
+        app = create_app(settings, lock, reader)
     ctx: Context = app.state.ctx
     share = share_for_connections(settings.max_connections, settings.max_concurrent)
     connections = OpenConnections(share.connections, settings.max_strangers)

@@ -22,7 +22,12 @@ class Definition(BaseModel):
     """The base of every part of a pipeline file: frozen, and a wrong key is an error."""
 
     model_config = ConfigDict(
-        alias_generator=to_camel, extra="forbid", frozen=True, populate_by_name=True
+        alias_generator=to_camel,
+        # Only the process that reads files validates them; a server need not be able to.
+        defer_build=True,
+        extra="forbid",
+        frozen=True,
+        populate_by_name=True,
     )
 
 

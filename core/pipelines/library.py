@@ -13,6 +13,7 @@ from .folder_state import FolderState
 from .loader import FolderLoader
 from .pipeline import Pipeline
 from .problem import Problem
+from .reader import FileReader
 
 RESCAN_SECONDS = 1.0
 SCAN_SHARE = 0.005
@@ -32,12 +33,17 @@ class PipelineLibrary:
     """
 
     def __init__(
-        self, folder: Path, clock: Clock | None = None, check: Check | None = None
+        self,
+        folder: Path,
+        clock: Clock | None = None,
+        check: Check | None = None,
+        reader: FileReader | None = None,
     ) -> None:
         """Reads nothing yet.
 
         `check` may find further problems in a pipeline that has loaded; errors leave it out,
-        too. One that takes long leaves it out when it has found them.
+        too. One that takes long leaves it out when it has found them. `reader` is for this library
+        alone; a program with much to import may have started it early.
 
         Raises:
             InvalidInput: there is no such folder.
@@ -47,7 +53,9 @@ class PipelineLibrary:
         self.ready = False
         """Whether all files have been read and checked once, except for those that take long."""
         self._state = FolderState()
-        self._loader = FolderLoader(self.folder, self._state, clock or SystemClock(), check)
+        self._loader = FolderLoader(
+            self.folder, self._state, clock or SystemClock(), check, reader or FileReader()
+        )
         self._asked = asyncio.Event()
         self._waiting: list[asyncio.Future[None]] = []
 

@@ -30,13 +30,20 @@ class FolderLoader:
     hold up the others either: it is put when it has been read.
     """
 
-    def __init__(self, folder: Path, state: FolderState, clock: Clock, check: Check | None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        state: FolderState,
+        clock: Clock,
+        check: Check | None,
+        reader: FileReader,
+    ) -> None:
         self.behind = False
         """Whether a file was passed over that one of the next rounds has to read."""
         self._folder = folder
         self._state = state
         self._clock = clock
-        self._reader = FileReader()
+        self._reader = reader
         self._checks = Checks(check, state.put) if check else None
         self._scanner = Scanner(folder)
         self._reading: dict[str, asyncio.Task[Reading]] = {}

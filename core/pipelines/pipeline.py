@@ -201,7 +201,7 @@ def _loose_references(
 class Pipeline(BaseModel):
     """A pipeline that can run: a file's content, and where it came from."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(defer_build=True, frozen=True)
 
     definition: PipelineFile
     source: dict[str, Any]

@@ -4,7 +4,9 @@ import asyncio
 import pickle
 import socket
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from subprocess import Popen
@@ -43,6 +45,41 @@ class ProcessEnded(Exception):
     """A reading process has ended by itself, or was killed."""
 
 
+@dataclass(frozen=True, slots=True)
+class StartedProcess:
+    """A process that gets ready to read, and our end of the connection to it."""
+
+    process: "Popen[bytes]"
+    connection: socket.socket
+
+    @classmethod
+    def start(cls) -> "StartedProcess":
+        """Takes less time than to have a thread do it.
+
+        Raises:
+            NotRead: it cannot be started.
+        """
+        path = [entry for entry in sys.path if isinstance(entry, str)]
+        argv = (sys.executable or "", "-c", SCRIPT, *path)
+        ours, theirs = socket.socketpair()
+        try:
+            with theirs:
+                # A session of its own: Ctrl+C in a terminal is meant for the server.
+                process = Popen(
+                    argv, stdin=theirs.fileno(), stdout=theirs.fileno(), start_new_session=True
+                )
+        except OSError as error:
+            ours.close()
+            raise NotRead(f"no process can be started to read files: {error.strerror}") from error
+        return cls(process, ours)
+
+    def end(self) -> None:
+        """Ends it; nobody has needed it."""
+        self.connection.close()
+        self.process.kill()
+        self.process.wait()
+
+
 class ReadingProcess:
     """One process, which reads one file at a time."""
 
@@ -57,26 +94,11 @@ class ReadingProcess:
         self._output, self._input = output, input
 
     @classmethod
-    async def start(cls) -> "ReadingProcess":
-        """Returns a process that will be ready to read.
-
-        Raises:
-            NotRead: it cannot be started.
-        """
-        path = [entry for entry in sys.path if isinstance(entry, str)]
-        argv = (sys.executable or "", "-c", SCRIPT, *path)
-        ours, theirs = socket.socketpair()
-        try:
-            with theirs:
-                # A session of its own: Ctrl+C in a terminal is meant for the server.
-                process = Popen(  # noqa: ASYNC220  # takes less time than to have a thread do it
-                    argv, stdin=theirs.fileno(), stdout=theirs.fileno(), start_new_session=True
-                )
-        except OSError as error:
-            ours.close()
-            raise NotRead(f"no process can be started to read files: {error.strerror}") from error
-        exit = ChildExit(process)
-        return cls(process, exit, *await asyncio.open_unix_connection(sock=ours))
+    async def of(cls, started: "StartedProcess") -> "ReadingProcess":
+        """Returns the process, now that there is an event loop; it will be ready to read."""
+        exit = ChildExit(started.process)
+        streams = await asyncio.open_unix_connection(sock=started.connection)
+        return cls(started.process, exit, *streams)
 
     async def ready(self) -> None:
         """Returns when it can read.
@@ -142,10 +164,23 @@ class FileReader:
     """
 
     def __init__(self) -> None:
+        self._first: StartedProcess | None = None
         self._busy = 0
         self._processes: set[ReadingProcess] = set()
         self._idle: list[ReadingProcess] = []
         self._used_at = 0.0
+
+    @classmethod
+    @contextmanager
+    def started_early(cls) -> "Iterator[FileReader]":
+        """One that has started its first process, though there may be no event loop yet."""
+        reader = cls()
+        with suppress(NotRead):  # `begin` tries again, and says why.
+            reader._first = StartedProcess.start()
+        try:
+            yield reader
+        finally:
+            reader._end_first()
 
     @property
     def full(self) -> bool:
@@ -173,6 +208,7 @@ class FileReader:
 
     async def close(self) -> None:
         """Ends all processes. Every task of `begin` must be over or cancelled by then."""
+        self._end_first()
         self._idle.clear()
         for process in self._processes:
             process.kill()
@@ -182,9 +218,15 @@ class FileReader:
                 for process in self._processes:
                     await process.ended()
 
+    def _end_first(self) -> None:
+        if self._first:
+            self._first.end()
+            self._first = None
+
     async def _started(self) -> ReadingProcess:
         self._processes = {process for process in self._processes if process.alive}
-        process = await ReadingProcess.start()
+        first, self._first = self._first, None
+        process = await ReadingProcess.of(first or StartedProcess.start())
         self._processes.add(process)
         try:
             await process.ready()

@@ -9,9 +9,11 @@ import struct
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
+from signal import SIG_DFL, SIGPIPE, signal
 from typing import BinaryIO
 
 from .pipeline import Pipeline
@@ -55,6 +57,7 @@ def reading(path: Path, opened: Callable[[], object]) -> Reading:
 
 def main() -> None:
     """Serves standard input and output until the input ends."""
+    signal(SIGPIPE, SIG_DFL)  # A server that has gone is no error.
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
     sys.stdout = sys.stderr  # What a library prints must not get among the answers.
     paths: SimpleQueue[bytes] = SimpleQueue()
@@ -67,8 +70,9 @@ def main() -> None:
 
 
 def _receive(requests: BinaryIO, paths: "SimpleQueue[bytes]") -> None:
-    while size := requests.read(SIZE.size):
-        paths.put(requests.read(*SIZE.unpack(size)))
+    with suppress(ConnectionError):  # The server has gone without reading what it was sent.
+        while size := requests.read(SIZE.size):
+            paths.put(requests.read(*SIZE.unpack(size)))
     # A file that blocks, or a parser that does not end, holds up the main thread only.
     os._exit(0)
 
