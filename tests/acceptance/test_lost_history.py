@@ -114,7 +114,14 @@ def test_what_is_held_is_written_anew(tmp_path: Path, accident: str) -> None:
         check_survive_a_kill(server, tmp_path / "second", before, *after)
 
 
-@pytest.mark.parametrize("accident", ["the database", "its log", "the folder"])
+@pytest.mark.parametrize(
+    "accident",
+    [
+        "the database",
+        pytest.param("its log", marks=pytest.mark.campaign),
+        pytest.param("the folder", marks=pytest.mark.campaign),
+    ],
+)
 def test_it_is_noticed_without_a_start(tmp_path: Path, accident: str) -> None:
     """A server that has nothing to do looks as well, and writes anew what it has."""
     act, words = ACCIDENTS[accident]
@@ -168,7 +175,10 @@ def link_to_nowhere(data: Path) -> Iterator[None]:
     data.unlink()
 
 
-@pytest.mark.parametrize("accident", [folder_in_the_way, link_to_nowhere])
+@pytest.mark.parametrize(
+    "accident",
+    [folder_in_the_way, pytest.param(link_to_nowhere, marks=pytest.mark.campaign)],
+)
 def test_a_start_that_cannot_be_stored_says_so(tmp_path: Path, accident: Any) -> None:
     """Through each door; health and readiness name it until it is mended, and then it is stored."""
     with serving(tmp_path / "first") as server:
@@ -207,7 +217,10 @@ def test_a_volume_that_goes_and_comes_back(tmp_path: Path) -> None:
             check_survive_a_kill(server, tmp_path / "second", before, between, after)
 
 
-@pytest.mark.parametrize("accident", ["lock", "everything", "the folder"])
+@pytest.mark.parametrize(
+    "accident",
+    ["lock", pytest.param("everything", marks=pytest.mark.campaign), "the folder"],
+)
 def test_no_second_server_comes_into_the_folder(tmp_path: Path, accident: str) -> None:
     """Not even when the lock file has gone, or the folder: a new one is locked at once."""
     accidents: dict[str, Callable[[Path], object]] = {

@@ -3,8 +3,9 @@
 import resource
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, suppress
+from typing import Any
 
 import httpx
 import pytest
@@ -34,6 +35,16 @@ STREAM = EVENTS + b"Accept: text/event-stream\r\n" + HOST + b"%b\r\n"
 Connect = Callable[[ServerProcess, bytes, int], list[socket.socket]]
 
 
+def _crossed(names: Iterable[str], secrets: Iterable[str]) -> list[Any]:
+    """Every name with every secret; in the everyday suite, each name with one of them in turn."""
+    everyday, campaign = (), pytest.mark.campaign
+    return [
+        pytest.param(name, secret, marks=everyday if (n + s) % 2 == 0 else campaign)
+        for n, name in enumerate(names)
+        for s, secret in enumerate(secrets)
+    ]
+
+
 @pytest.fixture
 def connect() -> Iterator[Connect]:
     """Opens many connections at once, on which the same is said; the test's end closes them."""
@@ -58,8 +69,7 @@ def connect() -> Iterator[Connect]:
     resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
-@pytest.mark.parametrize("secret", SECRETS)
-@pytest.mark.parametrize("name", IDLE)
+@pytest.mark.parametrize(("name", "secret"), _crossed(IDLE, SECRETS))
 def test_many_idle_connections(
     serve: Callable[..., ServerProcess], connect: Connect, name: str, secret: str
 ) -> None:

@@ -5,8 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from deadlines import eventually
 from doors import GraphQLDoor
+from runcast.server.cli import main
 from runcast.server.settings import Settings
 from server_process import PIPELINES, ServerProcess, runcast
 
@@ -98,11 +100,20 @@ def test_refuses_to_start(
     """What cannot be is one clear line on stderr and the exit status 1."""
     places = ["--port", "0"] if "--port" not in flags and "RUNCAST_PORT" not in variables else []
     data = [] if "--data" in flags else ["--data", str(tmp_path)]
-    refusal = runcast("serve", *places, *data, *flags, **variables)
-    assert refusal.returncode == 1
+    refusal = CliRunner(env=variables).invoke(main, ["serve", *places, *data, *flags])
+    assert refusal.exit_code == 1
     [line] = refusal.stderr.splitlines()
     assert line.startswith("runcast: ")
     assert words in line
+    assert refusal.stdout == ""
+
+
+def test_the_command_refuses_to_start(tmp_path: Path) -> None:
+    """So says its process, too."""
+    refusal = runcast("serve", "--port", "many", "--data", str(tmp_path))
+    assert refusal.returncode == 1
+    [line] = refusal.stderr.splitlines()
+    assert line.startswith("runcast: --port many")
     assert refusal.stdout == ""
 
 

@@ -35,9 +35,9 @@ WAITS_FOR_EVER = {
     ("number", "hurry"),
     [
         (signal.SIGTERM, ENDS_SOON),
-        (signal.SIGINT, ENDS_SOON),
+        pytest.param(signal.SIGINT, ENDS_SOON, marks=pytest.mark.campaign),
         (signal.SIGHUP, ENDS_SOON),
-        (signal.SIGQUIT, ENDS_SOON),
+        pytest.param(signal.SIGQUIT, ENDS_SOON, marks=pytest.mark.campaign),
         pytest.param(signal.SIGTERM, None, marks=pytest.mark.campaign),
         pytest.param(signal.SIGINT, None, marks=pytest.mark.campaign),
     ],
@@ -94,7 +94,7 @@ async def test_an_open_list_is_interrupted(serve: Callable[..., ServerProcess]) 
     ("first", "second"),
     [
         (signal.SIGINT, signal.SIGINT),
-        (signal.SIGTERM, signal.SIGTERM),
+        pytest.param(signal.SIGTERM, signal.SIGTERM, marks=pytest.mark.campaign),
         (signal.SIGHUP, signal.SIGINT),
     ],
 )

@@ -40,6 +40,9 @@ def reverse_proxy(
                 with suppress(OSError):
                     while data := there.recv(1 << 16):
                         self.wfile.write(data)
+                with suppress(OSError):
+                    # Nobody would wake up who still reads, and hold up the end of the connection.
+                    self.connection.shutdown(socket.SHUT_RDWR)
 
     with _Server(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
