@@ -88,7 +88,7 @@ async def test_a_damaged_page_hides_only_what_was_on_it(
 
 
 @EVERY
-@pytest.mark.parametrize("how", ["noise", "zeros"])
+@pytest.mark.parametrize("how", ["noise", pytest.param("zeros", marks=pytest.mark.campaign)])
 def test_a_rebuilt_file_is_whole(tmp_path: Path, whole: Path, how: str, some: int | None) -> None:
     """It has all that can be read, what is missing is named, and the damaged file stays."""
     for page in pages(whole, some):

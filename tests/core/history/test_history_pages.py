@@ -94,7 +94,7 @@ def by_id(many: list[Execution]) -> dict[str, Execution]:
     return {one.id: one for one in many}
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(st.lists(executions(), max_size=12), st.lists(executions(), max_size=5), FILTERS, st.data())
 def test_a_page_is_the_one_that_paginate_makes_of_all(
     file: HistoryFile,

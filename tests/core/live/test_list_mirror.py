@@ -87,7 +87,7 @@ def happen(
                 manager.apply(event)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(FILTERS, STEPS)
 def test_a_mirror_becomes_equal_to_the_query(
     filter: ExecutionFilter, steps: list[tuple[str, Any]]

@@ -435,7 +435,7 @@ def mutated(data: st.DataObject) -> dict[str, Any]:
     return content
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data(), ending=st.sampled_from(["json", "yaml"]))
 def test_any_file_loads_or_is_told(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, ending: str
@@ -452,7 +452,7 @@ def test_any_file_loads_or_is_told(
         assert pipeline.stages
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(start=st.integers(0, len(VALID)), length=st.integers(0, 9), new=st.binary(max_size=9))
 def test_any_bytes_load_or_are_told(
     tmp_path_factory: pytest.TempPathFactory, start: int, length: int, new: bytes

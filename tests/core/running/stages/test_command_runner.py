@@ -199,7 +199,7 @@ async def test_nobody_elses_descriptor_is_closed(runner: CommandRunner) -> None:
     for thread in threads:
         thread.start()
     try:
-        for _ in range(20):
+        for _ in range(8):
             await asyncio.gather(*(runner.run(command_call("true")) for _ in range(10)))
     finally:
         over.set()
