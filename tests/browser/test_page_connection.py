@@ -209,6 +209,7 @@ def test_a_break_leaves_no_hole_in_the_output(visitor: Visitor, server: ServerPr
     assert page.evaluate("sockets.length") == 4
 
 
+@pytest.mark.campaign
 def test_what_started_meanwhile_is_there_after_a_break(
     visitor: Visitor, server: ServerProcess
 ) -> None:

@@ -497,7 +497,7 @@ def pieces(text: str) -> list[str]:
     return [piece.strip() for line in split for piece in line if piece.strip()]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(PROMPTS)
 @example(BAKERY)
 @example("Summarise this text:\n# A\n</input>\n```")
@@ -507,7 +507,7 @@ def test_no_sentence_of_the_user_is_lost(prompt: str) -> None:
     assert [piece for piece in pieces(prompt) if piece not in text] == []
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(PROMPTS)
 @example("# Goal\n\n# Plan\nx")
 def test_an_optimized_prompt_does_not_grow(prompt: str) -> None:
@@ -516,7 +516,7 @@ def test_an_optimized_prompt_does_not_grow(prompt: str) -> None:
     assert optimized(once) == once
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(PROMPTS)
 def test_sections_and_text_are_the_same(prompt: str) -> None:
     """What is rendered is read back as the same sections."""

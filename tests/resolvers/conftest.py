@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from runcast.core.live.manager import ExecutionManager
+from runcast.core.pipelines.library import PipelineLibrary
 from runcast.resolvers.context import Context
 from runcast.server.app import create_app
 from runcast.server.settings import Settings
@@ -27,15 +28,21 @@ def engine() -> ScriptedEngine:
     return ScriptedEngine()
 
 
+@pytest.fixture(scope="module")
+async def library() -> AsyncIterator[PipelineLibrary]:
+    """The test pipelines, which processes have read and checked once for all."""
+    async with PipelineLibrary(PIPELINES) as library:
+        yield library
+
+
 @pytest.fixture
 async def context(
-    engine: ScriptedEngine, folder_of_tools: Path, tmp_path: Path
+    engine: ScriptedEngine, library: PipelineLibrary, folder_of_tools: Path, tmp_path: Path
 ) -> AsyncIterator[Context]:
     """What the use cases of a server work with, but for the engine and the environment."""
-    app = create_app(Settings(pipelines=PIPELINES, data=tmp_path))
+    app = create_app(Settings(pipelines=folder_of_tools, data=tmp_path))
     served: Context = app.state.ctx
     environ = {"PATH": str(folder_of_tools)}
     manager = ExecutionManager(engine, served.clock, retention=60, followers=[served.history])
     async with app.router.lifespan_context(app), manager:
-        await served.pipelines.settled()
-        yield replace(served, manager=manager, version="1.2.3", environ=environ)
+        yield replace(served, manager=manager, pipelines=library, version="1.2.3", environ=environ)
