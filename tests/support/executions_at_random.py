@@ -36,6 +36,7 @@ def optional(some: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 FAILURES = st.builds(Failure, TEXTS, TEXTS, optional(TEXTS), optional(TEXTS))
 STORED_VALUES = st.builds(StoredValue, TEXTS, TIMES, TEXTS, st.booleans())
+STORED_TEXTS = st.builds(StoredValue, TEXTS, TIMES, TEXTS)
 VALUES = JSON_VALUES | STORED_VALUES
 LOGS = st.builds(StageLog, TIMES, TIMES, head=TEXTS, of_value=st.booleans())
 """As they are in a record: what of them is in memory does not go there."""
@@ -72,7 +73,7 @@ EXECUTIONS = st.builds(
     id=TEXTS,
     pipeline_id=TEXTS,
     pipeline_name=TEXTS,
-    input=TEXTS | STORED_VALUES,
+    input=TEXTS | STORED_TEXTS,
     input_preview=TEXTS,
     started_at=TIMES,
     stages=st.lists(STAGE_RUNS, max_size=3).map(tuple),
