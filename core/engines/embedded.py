@@ -123,15 +123,20 @@ class EmbeddedEngine:
             )
 
     def _start_next(self) -> None:
-        of_pipeline = self._of_pipeline()
-        for id, run in list(self._waiting.items()):
-            if len(self._running) >= self._limit:
+        """Begins those that may run, in the order in which they came.
+
+        It looks at those alone that it begins, and those before them whose pipeline is busy: it is
+        called at each start and each end, and thousands may wait.
+        """
+        while len(self._running) < self._limit:
+            of_pipeline = self._of_pipeline()
+            waiting = self._waiting.items()
+            found = next((one for one in waiting if _has_room(one[1].pipeline, of_pipeline)), None)
+            if found is None:
                 return
-            if not _has_room(run.pipeline, of_pipeline):
-                continue
+            id, run = found
             del self._waiting[id]
             self._running[id] = run
-            of_pipeline[run.pipeline.id] += 1
             run.task = asyncio.create_task(self._run(run), name=id)
 
     def _of_pipeline(self) -> Counter[str]:
