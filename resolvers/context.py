@@ -1,7 +1,8 @@
 """What a use case works with."""
 
+import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..core.clock import Clock
 from ..core.fairness import LoopBudget
@@ -25,6 +26,8 @@ class Context:
     """The server's environment: which language models are at hand is read from it."""
     debug: bool = False
     """Whether clients may see tracebacks."""
+    searching: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Whoever has many executions searched by a thread: they take turns, for one is kept busy."""
 
     @property
     def loop_budget(self) -> LoopBudget:

@@ -11,11 +11,13 @@ from ..core.errors import NotFound, Unavailable
 from ..core.execution import model
 from ..core.execution.page import OrderField, PageRequest
 from ..resolvers.executions import (
+    find_executions,
     get_execution,
     is_live,
     list_executions,
     page_executions,
     page_live,
+    takes_long,
 )
 from ..resolvers.history import list_problems as list_problems_of_history
 from ..resolvers.pipelines import get_pipeline, list_pipelines, list_problems
@@ -74,7 +76,7 @@ class Query:
     ) -> list[Execution]:
         await info.context.ctx.loop_budget.checkpoint()
         with as_graphql_errors():
-            found = _executions(info, status, filter, limit)
+            found = await find_executions(info.context.ctx, filter_of(filter, status), given(limit))
         return fair_list(info, found, Execution.of)
 
     @strawberry.field(
@@ -205,7 +207,15 @@ def _executions(
     filter: ExecutionFilter | None = UNSET,
     limit: int | None = UNSET,
 ) -> Sequence[model.Execution]:
-    return list_executions(info.context.ctx, filter_of(filter, status), given(limit))
+    """
+    Raises:
+        NotAtOnce: it takes long.
+        InvalidInput: the limit is out of bounds.
+    """
+    ctx, wanted = info.context.ctx, filter_of(filter, status)
+    if takes_long(ctx, wanted):
+        raise NotAtOnce
+    return list_executions(ctx, wanted, given(limit))
 
 
 def _page_of_live(
@@ -220,14 +230,18 @@ def _page_of_live(
 ) -> ExecutionConnection:
     """
     Raises:
-        NotAtOnce: the history is asked, or a duration, which the clock moves, is the order.
+        NotAtOnce: the history is asked, a duration, which the clock moves, is the order, or it
+            takes long.
         InvalidInput: as `page_live`.
     """
     order = (given(order_by) or ExecutionOrder()).to_core()
     if include_history or order.field is OrderField.DURATION:
         raise NotAtOnce
+    ctx, wanted = info.context.ctx, filter_of(filter)
+    if takes_long(ctx, wanted, order):
+        raise NotAtOnce
     request = PageRequest(given(first), given(after), given(last), given(before))
-    return ExecutionConnection.of(page_live(info.context.ctx, filter_of(filter), order, request))
+    return ExecutionConnection.of(page_live(ctx, wanted, order, request))
 
 
 def _live(info: Info, id: str) -> model.Execution:

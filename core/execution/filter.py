@@ -66,6 +66,10 @@ class ExecutionFilter:
         """The same filter without its conditions on the status: what status counts count."""
         return replace(self, status=None, not_status=None)
 
+    def of_any_constants(self) -> "ExecutionFilter":
+        """The same filter with its conditions on the status only."""
+        return ExecutionFilter(status=self.status, not_status=self.not_status)
+
     def _matches_constants(self, execution: Execution) -> bool:
         return (
             (self.pipeline_id is None or execution.pipeline_id in self.pipeline_id)
