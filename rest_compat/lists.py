@@ -13,6 +13,11 @@ ITEM = "REST list item"
 LIST = "REST list"
 
 
+def known_list(ctx: Context, filter: ExecutionFilter, *, counted: bool = False) -> bytes | None:
+    """The list, if it was made since anything has changed."""
+    return ctx.manager.derived.answer((LIST, filter, counted))
+
+
 async def executions_list(ctx: Context, filter: ExecutionFilter, *, counted: bool = False) -> bytes:
     """Section 1.1, with the number of executions if it is to be `counted`.
 

@@ -70,6 +70,10 @@ class ExecutableSchema:
         self._persisted.store(text, digest)
         return operation
 
+    def known(self, operation: Operation, variables: Variables, ctx: Context) -> bytes | None:
+        """The encoded result of a query, if it was asked since anything has changed."""
+        return self._answers.known(operation, variables, ctx)
+
     async def execute(self, operation: Operation, variables: Variables, ctx: Context) -> Result:
         """Runs a query or a mutation.
 
@@ -87,7 +91,7 @@ class ExecutableSchema:
         Raises:
             RequestError: the variables do not fit.
         """
-        answer = self._answers.known(operation, variables, ctx)
+        answer = self.known(operation, variables, ctx)
         if answer is not None:
             return Result.of_bytes(answer)
         self._check(variables)

@@ -39,6 +39,7 @@ from ..schema.executable import ExecutableSchema
 from . import health, pages
 from .check import find_missing
 from .data import DataLock
+from .express import Express
 from .graphql.endpoint import GraphQLEndpoint
 from .guards import LOOPBACK_NAMES, BodyLimit, Doorkeeper, bears, cross_origin
 from .host import Host
@@ -131,10 +132,12 @@ def create_app(
         "clock": wall_clock,
     }
     tools = CliTools(ctx.environ, ctx.clock, keeper)
-    routes = _routes(ctx, outputs, tools, watched, settings)
+    schema = ExecutableSchema(settings, introspection=settings.introspects)
+    routes = _routes(ctx, schema, outputs, tools, watched, settings)
+    doorkeeper = _doorkeeper(settings, routes)
     app = Application(
         routes=routes,
-        middleware=_guards(settings, routes),
+        middleware=_guards(settings, doorkeeper),
         exception_handlers={
             RuncastError: answers.core_error,
             HTTPException: answers.http_error,
@@ -145,18 +148,21 @@ def create_app(
     )
     app.router.redirect_slashes = False
     app.state.ctx = ctx
+    if not (settings.root_path or settings.trusted_proxies or settings.allow_origin):
+        judge = doorkeeper(app).reason_to_refuse
+        app.before = partial(Express, judge=judge, schema=schema, ctx=ctx)
     return app
 
 
 def _routes(
     ctx: Context,
+    schema: ExecutableSchema,
     outputs: Outputs,
     tools: CliTools,
     watched: Mapping[str, health.Watched],
     settings: Settings,
 ) -> list[BaseRoute]:
     token = _token(settings)
-    schema = ExecutableSchema(settings, introspection=settings.introspects)
     playground = Playground()
     graphql = GraphQLEndpoint(schema, ctx, lambda said: bears(said, token), playground.page())
     old_socket = OldSocket(ctx, ctx.manager.persisted, lambda said: bears(said, token))
@@ -174,17 +180,21 @@ def _routes(
     ]
 
 
-def _guards(settings: Settings, routes: list[BaseRoute]) -> list[Middleware]:
+def _doorkeeper(settings: Settings, routes: list[BaseRoute]) -> "partial[Doorkeeper]":
     known = [host for text in settings.allow_host if (host := Host.parse(text))]
     origins = {*settings.allow_origin, *(origin for host in known for origin in host.origins)}
     here = f"[{settings.host}]" if ":" in settings.host else settings.host.lower()
     # Beyond this machine the token protects; names that are given are the only ones all the same.
     closed = settings.loopback or known
     hosts = {*LOOPBACK_NAMES, here, *(host.name for host in known)} if closed else None
+    return partial(Doorkeeper, hosts=hosts, token=_token(settings), origins=origins, routes=routes)
+
+
+def _guards(settings: Settings, doorkeeper: "partial[Doorkeeper]") -> list[Middleware]:
     return [
         Middleware(BehindProxies, root_path=settings.root_path, trusted=settings.trusted_proxies),
         *cross_origin(settings.allow_origin),
-        Middleware(Doorkeeper, hosts=hosts, token=_token(settings), origins=origins, routes=routes),
+        Middleware(doorkeeper),
         Middleware(BodyLimit),
     ]
 

@@ -92,7 +92,7 @@ class Doorkeeper:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         reason = None
         if scope["type"] in ("http", "websocket"):
-            reason = self._reason_to_refuse(scope, Headers(scope=scope))
+            reason = self.reason_to_refuse(scope, Headers(scope=scope))
         if reason is None:
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
@@ -102,7 +102,8 @@ class Doorkeeper:
             challenge = {"WWW-Authenticate": "Bearer"} if status == 401 else None
             await error_response(scope, message, status, challenge)(scope, receive, send)
 
-    def _reason_to_refuse(self, scope: Scope, headers: Headers) -> tuple[str, int] | None:
+    def reason_to_refuse(self, scope: Scope, headers: Headers) -> tuple[str, int] | None:
+        """What is to be said to whoever may not come in, and the status of HTTP."""
         if len(headers.getlist("host")) != 1:
             return "A request must have one Host header", 400
         host = Host.parse(headers["host"])

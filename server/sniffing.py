@@ -1,5 +1,7 @@
 """Browsers are to take every answer for the type that it says it has."""
 
+from collections.abc import Callable
+
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -9,10 +11,16 @@ ANSWERS = ("http.response.start", "websocket.http.response.start")
 
 
 class Application(Starlette):
-    """Also its answer to an internal error, which no middleware of an application sees, says so."""
+    """Also its answer to an internal error, which no middleware of an application sees, says so.
+
+    What is `before` it says so by itself.
+    """
+
+    before: Callable[[ASGIApp], ASGIApp] | None = None
 
     def build_middleware_stack(self) -> ASGIApp:
-        return _Said(super().build_middleware_stack())
+        stack = _Said(super().build_middleware_stack())
+        return stack if self.before is None else self.before(stack)
 
 
 class _Said:
