@@ -47,7 +47,7 @@ class Reading:
 
     def finished_at_once(self) -> bytes | None:
         """The response map as JSON; None if others must have their turn in between, or as below."""
-        if len(self._reader.missing) > FEW:
+        if self._reader.missing > FEW:
             return None
         try:
             for _ in self._reader.pieces():

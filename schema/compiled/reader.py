@@ -16,23 +16,21 @@ MOST_VALUES = 3000
 """In an execution: they take about 2 ms, during which everybody waits."""
 
 
-class Fragment(EncodedJSON):
+class Fragment(NamedTuple):
     """What is asked of an execution, as JSON."""
 
-    __slots__ = ("characters",)
-
-    def __init__(self) -> None:
-        super().__init__(b"")
-        self.characters = 0
-        """Of it so many count for the limit of an answer's text."""
+    text: bytes
+    characters: int
+    """So many of it count for the limit of an answer's text."""
 
 
 class _Missing(NamedTuple):
-    """A fragment that is still to be made."""
+    """Fragments that are still to be made: those of these places."""
 
     selection: "Selection"
-    execution: model.Execution
-    fragment: Fragment
+    executions: Sequence[model.Execution]
+    fragments: list[Fragment]
+    places: list[int]
 
 
 class Reader:
@@ -46,51 +44,58 @@ class Reader:
         self.context = context
         self.moved = False
         """Whether it depends on more than the executions."""
-        self.missing: list[_Missing] = []
-        self._lists: list[tuple[EncodedJSON, list[Fragment]]] = []
         self._derived = context.ctx.manager.derived
+        self._missing: list[_Missing] = []
+        self._wholes: list[tuple[EncodedJSON, bytes, list[Fragment]]] = []
 
-    def fragments(
-        self, selection: "Selection", executions: Sequence[model.Execution]
-    ) -> list[Fragment]:
-        """One of each execution; those that are missing are empty as yet."""
-        found: list[Fragment] = self._derived.parts(selection.shape, executions)
-        for index, fragment in enumerate(found):
-            if fragment is None:
-                found[index] = Fragment()
-                self.missing.append(_Missing(selection, executions[index], found[index]))
-            elif fragment.characters:
-                self.context.count(fragment.characters)
-        return found
+    @property
+    def missing(self) -> int:
+        """How many fragments are to be made."""
+        return sum(len(missing.places) for missing in self._missing)
 
-    def fragment_list(
+    def execution(self, selection: "Selection", execution: model.Execution) -> EncodedJSON:
+        """What is asked of one; it is there when all is encoded."""
+        return self._whole(selection, [execution], b"%b")
+
+    def executions(
         self, selection: "Selection", executions: Sequence[model.Execution]
     ) -> EncodedJSON:
-        """As `fragments`, as a list of JSON, which is put together in the end."""
-        whole = EncodedJSON(b"")
-        self._lists.append((whole, self.fragments(selection, executions)))
-        return whole
+        """As `execution`, of several, in a list."""
+        return self._whole(selection, executions, b"[%b]")
 
     def pieces(self) -> Iterator[None]:
         """Makes what is missing; there may be a pause before each."""
-        for missing in self.missing:
-            yield
-            self._make(*missing)
+        for selection, executions, fragments, places in self._missing:
+            for place in places:
+                yield
+                fragments[place] = self._made(selection, executions[place])
 
     def encoded(self, value: object) -> bytes:
         """A value that was read with this reader, once everything is made."""
-        for whole, fragments in self._lists:
-            whole.text = b"[%b]" % b",".join([fragment.text for fragment in fragments])
+        for whole, form, fragments in self._wholes:
+            whole.text = form % b",".join([fragment.text for fragment in fragments])
         return dumps(value)
 
-    def _make(self, selection: "Selection", execution: model.Execution, fragment: Fragment) -> None:
+    def _whole(
+        self, selection: "Selection", executions: Sequence[model.Execution], form: bytes
+    ) -> EncodedJSON:
+        fragments: list[Fragment] = self._derived.parts(selection.shape, executions)
+        places = [place for place, fragment in enumerate(fragments) if fragment is None]
+        if places:
+            self._missing.append(_Missing(selection, executions, fragments, places))
+        self.context.count(sum(found.characters for found in fragments if found is not None))
+        whole = EncodedJSON(b"")
+        self._wholes.append((whole, form, fragments))
+        return whole
+
+    def _made(self, selection: "Selection", execution: model.Execution) -> Fragment:
         if selection.size * len(execution.stages) > MOST_VALUES:
             raise NotAtOnce
         before = self.context.text
-        fragment.text = dumps(selection.read(Execution.of(execution), self))
-        fragment.characters = self.context.text - before
+        text = dumps(selection.read(Execution.of(execution), self))
+        fragment = Fragment(text, self.context.text - before)
         if selection.moves and execution.ended_at is None:
             self.moved = True
         else:
-            size = len(fragment.text)
-            self._derived.put_part(selection.shape, execution, fragment, size)
+            self._derived.put_part(selection.shape, execution, fragment, len(text))
+        return fragment

@@ -252,12 +252,12 @@ def _each(complete: Complete) -> Complete:
 
 
 def _execution(selection: Selection) -> Complete:
-    return lambda value, reader: reader.fragments(selection, [_of_core(value)])[0]
+    return lambda value, reader: reader.execution(selection, _of_core(value))
 
 
 def _executions(selection: Selection) -> Complete:
     def complete(values: Sequence[Any], reader: Reader) -> object:
-        return reader.fragment_list(selection, [_of_core(value) for value in values])
+        return reader.executions(selection, [_of_core(value) for value in values])
 
     return complete
 

@@ -71,7 +71,13 @@ SANE = st.builds(
     stages=st.lists(SANE_STAGES, max_size=2).map(tuple),
     output=st.sampled_from([None, "text", {"a": [1.5, 10**30]}, StoredValue("v", 5, "0", True)]),
 )
-LISTS = st.lists(SANE | SANE | SANE | EXECUTIONS, max_size=3)
+ODD = EXECUTIONS.map(lambda one: replace(one, input=as_text(one.input)))
+LISTS = st.lists(SANE | SANE | SANE | ODD, max_size=3)
+
+
+def as_text(input: object) -> object:
+    """An input is never JSON, wherever it is."""
+    return replace(input, is_json=False) if isinstance(input, StoredValue) else input
 
 
 class Files:
@@ -221,8 +227,12 @@ def world() -> World:
     return World([running, ended])
 
 
+# Where a null goes up, graphql-core drops the coroutines of the fields beside it, never awaited.
+@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize(
-    "examples", [150, pytest.param(5000, marks=pytest.mark.campaign, id="campaign")]
+    "examples",
+    [100, *(pytest.param(600, marks=pytest.mark.campaign, id=f"campaign-{n}") for n in range(3))],
 )
 def test_the_same_as_graphql_core(examples: int) -> None:
     """Data, errors, and the order of keys: at first, again, after a change and later on."""
