@@ -6,8 +6,8 @@ temporary folder). The executions are made on runcast through its API and handed
 before anything is measured, all must give the same answers. Then they are measured in turn, round
 by round, because the machine may be noisy: what counts is the time on the processor of the server
 and all its children for each request or message, and its ratio to ours in the same round. Servers
-run on the first core, the load comes from the second. `--quick` takes a minute or two, everything
-about a quarter of an hour. `--write` writes the tables into README.md and docs/performance.md and
+run on the first core, the load comes from the second. `--quick` takes a few minutes, everything
+about half an hour. `--write` writes the tables into README.md and docs/performance.md and
 draws docs/images/peers.svg (needs matplotlib). Linux only.
 """
 

@@ -25,7 +25,7 @@ FLAGS = (
     *("--retention", "86400"),
     *("--history-max", "20000"),
     *("--max-concurrent", "128"),
-    *("--queue", "20000"),
+    *("--queue", "5000"),
     *("--memory", "4096"),
     *("--max-connections", "8000"),
 )

@@ -30,6 +30,7 @@ class Client:
         host, port = place.split(":")
         self.socket = socket.create_connection((host, int(port)), timeout=PATIENCE_SECONDS)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._place, self._request = place, b""
         self._arrived = bytearray()
         self._body_begins = 0
         self._ends: int | None = None
@@ -37,6 +38,7 @@ class Client:
     def ask(self, request: bytes) -> None:
         self._arrived.clear()
         self._body_begins, self._ends = 0, None
+        self._request = request
         self.socket.sendall(request)
 
     def is_answered(self) -> bool:
@@ -47,7 +49,9 @@ class Client:
         """
         piece = self.socket.recv(RECEIVE_BYTES)
         if not piece:
-            raise SystemExit(f"the server hung up: {bytes(self._arrived[:300])!r}")
+            raise SystemExit(
+                f"{self._place} hung up on {self._request[:60]!r}: {self._arrived[:300]!r}"
+            )
         self._arrived += piece
         if not self._body_begins:
             self._look_at_head()
