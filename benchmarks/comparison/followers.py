@@ -35,6 +35,7 @@ class Followers:
     """Of one execution, seen from the benchmark. To be closed."""
 
     def __init__(self, place: str, id: str, number: int) -> None:
+        self._place = place
         self._line, its = multiprocessing.Pipe()
         arguments = (place, id, number, its)
         self._process = multiprocessing.Process(target=_follow, args=arguments, daemon=True)
@@ -68,12 +69,12 @@ class Followers:
         return self._answer()
 
     def _answer(self) -> Any:
-        if not self._line.poll(PATIENCE_SECONDS * 2):
+        if not self._line.poll(PATIENCE_SECONDS * 3):
             raise SystemExit("the followers do not answer")
         try:
             return self._line.recv()
         except EOFError:
-            raise SystemExit("the followers have failed") from None
+            raise SystemExit(f"the followers of {self._place} have failed") from None
 
 
 def _follow(place: str, id: str, number: int, line: Connection) -> None:
@@ -154,7 +155,7 @@ class Reading:
         self._latest, self._messages = time.monotonic(), 0
         while len(self._delays) < lines:
             self.look()
-            if time.monotonic() - self._latest > PATIENCE_SECONDS / 2:
+            if time.monotonic() - self._latest > PATIENCE_SECONDS:
                 raise SystemExit(f"{len(self._delays)} of {lines} lines arrived")
         delays, self._delays = self._delays, []
         cuts = statistics.quantiles(delays, n=100) if len(delays) > 1 else delays * 99

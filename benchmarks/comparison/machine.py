@@ -10,7 +10,9 @@ import psutil
 
 QUIET_LOOK_SECONDS = 0.2
 QUIET_SHARE = 0.04
-QUIET_PATIENCE_SECONDS = 60
+QUIET_LOOKS = 3
+"""In a row: once may be that others have had the core."""
+QUIET_PATIENCE_SECONDS = 180
 
 
 class Cores:
@@ -69,15 +71,16 @@ def wait_until_quiet(pid: int) -> None:
     """Until the process does next to nothing.
 
     Raises:
-        SystemExit: it has not come to rest within a minute.
+        SystemExit: it has not come to rest within three minutes.
     """
-    deadline = time.monotonic() + QUIET_PATIENCE_SECONDS
-    while time.monotonic() < deadline:
+    deadline, quiet = time.monotonic() + QUIET_PATIENCE_SECONDS, 0
+    while quiet < QUIET_LOOKS:
+        if time.monotonic() > deadline:
+            raise SystemExit(f"process {pid} does not come to rest")
         meter = Meter(pid)
         time.sleep(QUIET_LOOK_SECONDS)
-        if meter.seconds() < QUIET_SHARE * QUIET_LOOK_SECONDS:
-            return
-    raise SystemExit(f"process {pid} does not come to rest")
+        is_quiet = meter.seconds() < QUIET_SHARE * QUIET_LOOK_SECONDS
+        quiet = quiet + 1 if is_quiet else 0
 
 
 def _seconds_by_process(pid: int) -> dict[int, float]:
