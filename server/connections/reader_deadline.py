@@ -12,6 +12,10 @@ class Sender(Protocol):
     """A connection over which something is sent."""
 
     @property
+    def written(self) -> int:
+        """How many bytes were sent."""
+
+    @property
     def taken(self) -> int:
         """How many bytes the client has taken of all that was sent to it."""
 
@@ -45,12 +49,16 @@ class ReaderDeadline:
         self._looks: dict[Sender, Look] = {}
 
     def watch(self, sender: Sender) -> None:
-        """Something is sent; what came before may not have been taken yet."""
+        """Something is about to be sent; what came before may not have been taken yet.
+
+        Of a client that is not looked at it has been taken: only then it is left alone. So the
+        system, which takes its time to answer, is not asked for each message.
+        """
         if sender not in self._looks:
             loop = asyncio.get_running_loop()
             if not self._looks:
                 loop.call_later(self.look_seconds, self._look)
-            self._looks[sender] = Look(sender.taken, loop.time())
+            self._looks[sender] = Look(sender.written, loop.time())
 
     def forget(self, sender: Sender) -> None:
         """It has ended."""

@@ -68,7 +68,8 @@ class Wire(asyncio.BufferedProtocol, asyncio.Transport):
         self._others = shared.connections
         self._deadline = shared.deadline
         self._buffer = shared.buffer
-        self._written = 0
+        self.written = 0
+        """How many bytes were sent to the client."""
         self._is_lost = False
         self._entered = False
         self._waiting = b""
@@ -94,7 +95,7 @@ class Wire(asyncio.BufferedProtocol, asyncio.Transport):
     @property
     def taken(self) -> int:
         """How many bytes the client has taken; its system, if not the client itself."""
-        return self._written - self.untaken
+        return self.written - self.untaken
 
     def admit(self, message_bytes: int) -> None:
         """The client has shown that it may be here."""
@@ -211,8 +212,8 @@ class Wire(asyncio.BufferedProtocol, asyncio.Transport):
     def write(self, data: bytes | bytearray | memoryview) -> None:
         if self._is_lost:
             return
-        self._written += len(data)
         self._deadline.watch(self)
+        self.written += len(data)
         self._transport.write(data)
 
     def close(self) -> None:
