@@ -15,6 +15,7 @@ from ..core.execution.filter import EVERYTHING, ExecutionFilter
 from ..core.execution.model import Execution, Status
 from ..core.execution.page import Order, OrderField, Page, PageRequest, paginate
 from ..core.fairness import Stretches
+from ..core.live.hub import Taker
 from ..core.live.listing import ExecutionsChange
 from ..core.live.manager import Started
 from ..core.live.request import StartRequest, checked_input
@@ -282,14 +283,37 @@ async def cancel_executions(
 
 
 def watch_execution(
-    ctx: Context, execution_id: str, after: str | None = None, *, limit: int | None = None
+    ctx: Context,
+    execution_id: str,
+    after: str | None = None,
+    *,
+    limit: int | None = None,
+    taker: Taker | None = None,
 ) -> AsyncGenerator[Change, None]:
     """See `ExecutionManager.watch`."""
-    return ctx.manager.watch(execution_id, after, limit=limit)
+    return ctx.manager.watch(execution_id, after, limit=limit, taker=taker)
+
+
+async def check_execution(ctx: Context, execution_id: str, after: str | None = None) -> None:
+    """
+    Raises:
+        NotFound, InvalidInput, Unavailable: as from `follow_execution`.
+    """
+    await get_execution(ctx, execution_id)
+    check_cursor(after)
+
+
+def check_cursor(after: str | None) -> None:
+    """
+    Raises:
+        InvalidInput: it is no cursor.
+    """
+    if after is not None:
+        Cursor.parse(after)
 
 
 async def follow_execution(
-    ctx: Context, execution_id: str, after: str | None = None
+    ctx: Context, execution_id: str, after: str | None = None, taker: Taker | None = None
 ) -> AsyncGenerator[Change, None]:
     """As `watch_execution`, and also of what only the history has: one message, its end.
 
@@ -300,11 +324,11 @@ async def follow_execution(
         InvalidInput: `after` is not a cursor.
         Unavailable: it is not live, and the history cannot be read.
     """
-    return follow(ctx, await get_execution(ctx, execution_id), after)
+    return follow(ctx, await get_execution(ctx, execution_id), after, taker)
 
 
 def follow(
-    ctx: Context, execution: Execution, after: str | None = None
+    ctx: Context, execution: Execution, after: str | None = None, taker: Taker | None = None
 ) -> AsyncGenerator[Change, None]:
     """As `follow_execution`, of an execution that was found already.
 
@@ -312,7 +336,7 @@ def follow(
         InvalidInput: `after` is not a cursor.
     """
     if is_live(ctx, execution.id):
-        return watch_execution(ctx, execution.id, after)
+        return watch_execution(ctx, execution.id, after, taker=taker)
     return _the_end(ctx, execution, None if after is None else Cursor.parse(after))
 
 

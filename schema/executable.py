@@ -3,19 +3,26 @@
 import asyncio
 import logging
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from functools import partial
 from inspect import isawaitable
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
+from weakref import WeakValueDictionary
 
-from graphql import ExecutionResult, GraphQLError, OperationType, execute, subscribe
+from graphql import (
+    ExecutionResult,
+    GraphQLError,
+    OperationType,
+    create_source_event_stream,
+    execute,
+)
 
 from ..core.errors import RuncastError, Stopping
 from ..resolvers.context import Context
 from .build import build_schema
-from .compiled.answer import Answers, Reading
+from .compiled.answer import Answers, Reading, question
 from .context import RequestContext
 from .document import MOST_ERRORS, Documents, Operation, RequestError, coded
 from .errors import graphql_error
@@ -23,6 +30,7 @@ from .limits import Limits
 from .measure import check_variables
 from .persisted import PersistedDocuments
 from .result import Result
+from .shared import ResultTaker, Shared
 
 logger = logging.getLogger("runcast.graphql")
 
@@ -52,6 +60,8 @@ class ExecutableSchema:
         self._documents = Documents(self._schema, limits, introspection=introspection)
         self._persisted = PersistedDocuments()
         self._answers = Answers(schema)
+        self._shared: WeakValueDictionary[Hashable, Shared[Any]] = WeakValueDictionary()
+        """The subscriptions that are followed now."""
 
     def read(
         self, text: str | None, operation_name: str | None = None, digest: str | None = None
@@ -127,21 +137,50 @@ class ExecutableSchema:
         return _shown(result)
 
     async def subscribe(
-        self, operation: Operation, variables: Variables, ctx: Context
+        self,
+        operation: Operation,
+        variables: Variables,
+        ctx: Context,
+        at_once: ResultTaker | None = None,
     ) -> AsyncGenerator[Result, None]:
         """Begins a subscription; the generator gives its results, and is to be closed.
+
+        What `at_once` takes, while there is nothing before it, the generator does not give.
 
         Raises:
             RequestError: the variables do not fit, or the resolver refused; from the generator too.
             Interrupted: from the generator, when the server stops.
         """
-        context = self._context(ctx)
+        asked = question(operation, variables)
+        key = None if asked is None else (asked, id(ctx))
+        shared = self._shared.get(key)
+        if shared is not None:
+            # What refuses it is said below, with its place in the document.
+            with suppress(Exception):
+                return _results(await shared.follow(at_once))
+        shared = await self._begun(operation, variables, ctx)
+        if key is not None:
+            self._shared[key] = shared
+        try:
+            return _results(await shared.follow(at_once))
+        except RuncastError as error:
+            raise RequestError(graphql_error(error)) from None
+        except Exception as error:
+            raise RequestError(internal_error(error)) from error
+
+    async def _begun(self, operation: Operation, variables: Variables, ctx: Context) -> Shared[Any]:
+        """CreateSourceEventStream, section 6.2.3.1 of the GraphQL specification."""
         self._check(variables)
-        found: Any = subscribe(**self._arguments(operation, variables, context))
+        arguments = self._arguments(operation, variables, self._context(ctx))
+        arguments["raw_variable_values"] = arguments.pop("variable_values")
+        executor = arguments.pop("executor_class").build(**arguments)
+        if isinstance(executor, list):
+            raise _request_error(executor, "BAD_USER_INPUT")
+        found: Any = create_source_event_stream(executor)
         source = await found if isawaitable(found) else found
         if isinstance(source, ExecutionResult):
             raise _request_error(source.errors or [], "BAD_USER_INPUT")
-        return _results(source, context)
+        return Shared(executor, source, ctx, self._limits, _shown)
 
     async def _in_thread(self, work: Callable[[], Any]) -> Any:
         """Questions about the schema may take 100 ms, and can be answered anywhere: one by one."""
@@ -171,14 +210,11 @@ class ExecutableSchema:
         }
 
 
-async def _results(
-    source: AsyncIterator[ExecutionResult], context: RequestContext
-) -> AsyncGenerator[Result, None]:
+async def _results(results: AsyncGenerator[Result, None]) -> AsyncGenerator[Result, None]:
     try:
-        async with aclosing(cast("AsyncGenerator[ExecutionResult, None]", source)) as results:
+        async with aclosing(results):
             async for result in results:
-                yield _shown(result)
-                context.begin()
+                yield result
     except Stopping:
         raise Interrupted from None
     except RuncastError as error:

@@ -1,8 +1,8 @@
 """What can be followed."""
 
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
-from typing import Annotated, Self
+from functools import partial
+from typing import Annotated, Any, Self, cast
 
 import strawberry
 from strawberry import ID, UNSET
@@ -13,14 +13,19 @@ from ..core.execution.events import ChangeKind
 from ..core.execution.log import LogStream
 from ..core.live import listing
 from ..core.live.feed import BURST, MESSAGES_PER_SECOND
-from ..resolvers.context import Context
-from ..resolvers.executions import follow_execution, watch_executions
+from ..resolvers.executions import (
+    check_cursor,
+    check_execution,
+    follow_execution,
+    watch_executions,
+)
 from ..resolvers.logs import OutputPiece
 from .connection import StatusCount
 from .context import Info
 from .enums import ExecutionStatus, ListChange, ProgressEvent
 from .errors import as_graphql_errors
 from .execution import Execution
+from .following import Following, all_items
 from .inputs import ExecutionFilter, filter_of, given
 from .log import LogPiece
 from .scalars import DateTime
@@ -133,8 +138,14 @@ class Subscription:
     ) -> AsyncGenerator[ExecutionProgress, None]:
         ctx = info.context.ctx
         with as_graphql_errors():
-            changes = await follow_execution(ctx, id, given(after))
-        return _progress(ctx, changes, include_output)
+            await check_execution(ctx, id, given(after))
+        return _stream(
+            Following(
+                partial(follow_execution, ctx, id, given(after)),
+                lambda change: ExecutionProgress.of(change, ctx.manager.cursor(change.execution)),
+                all_items if include_output else _is_no_output,
+            )
+        )
 
     @strawberry.subscription(
         description="Sends ENTERED for each match, CAUGHT_UP, then changes of the filtered list "
@@ -158,26 +169,25 @@ class Subscription:
         ] = UNSET,
     ) -> AsyncGenerator[ExecutionsChange, None]:
         ctx = info.context.ctx
+        wanted, cursor = filter_of(filter), given(after)
         with as_graphql_errors():
-            changes = watch_executions(ctx, filter_of(filter), given(after))
-        return _list_changes(ctx, changes)
+            check_cursor(cursor)
+
+        async def begin(taker: object) -> AsyncGenerator[listing.ExecutionsChange, None]:
+            return watch_executions(ctx, wanted, cursor)
+
+        return _stream(
+            Following(
+                begin,
+                lambda change: ExecutionsChange.of(change, ctx.manager.list_cursor(change.version)),
+            )
+        )
 
 
-async def _progress(
-    ctx: Context, changes: AsyncGenerator[Change, None], include_output: bool
-) -> AsyncGenerator[ExecutionProgress, None]:
-    async with aclosing(changes):
-        async for change in changes:
-            if include_output or change.kind is not ChangeKind.OUTPUT:
-                # Before each: what one change costs is spent when graphql-core has it.
-                await ctx.loop_budget.checkpoint()
-                yield ExecutionProgress.of(change, ctx.manager.cursor(change.execution))
+def _is_no_output(change: Change) -> bool:
+    return change.kind is not ChangeKind.OUTPUT
 
 
-async def _list_changes(
-    ctx: Context, changes: AsyncGenerator[listing.ExecutionsChange, None]
-) -> AsyncGenerator[ExecutionsChange, None]:
-    async with aclosing(changes):
-        async for change in changes:
-            await ctx.loop_budget.checkpoint()
-            yield ExecutionsChange.of(change, ctx.manager.list_cursor(change.version))
+def _stream(following: Following[Any]) -> AsyncGenerator[Any, None]:
+    """Strawberry wants the type of a generator; graphql-core takes whatever can be iterated."""
+    return cast("AsyncGenerator[Any, None]", following)

@@ -12,7 +12,7 @@ from ..execution.filter import ExecutionFilter
 from ..execution.model import Execution
 from ..fairness import LoopBudget
 from ..rate_limit import TokenBucket
-from .hub import Hub
+from .hub import Hub, Taker
 from .list_hub import Dirty, ListHub, ListWatcher
 from .listing import ExecutionsChange, ListChange, Mirror
 from .store import Entry, Store
@@ -40,7 +40,7 @@ class Feed:
         self._budget = budget
         self._clock = clock
         self._epoch = epoch
-        self._hub = Hub(watcher_limit)
+        self._hub = Hub(watcher_limit, budget)
         self._list_hub = ListHub(store.get)
 
     def __len__(self) -> int:
@@ -65,10 +65,14 @@ class Feed:
         self._list_hub.close()
 
     async def watch(
-        self, execution_id: str, after: Cursor | None, limit: int | None
+        self,
+        execution_id: str,
+        after: Cursor | None,
+        limit: int | None = None,
+        taker: Taker | None = None,
     ) -> AsyncGenerator[Change, None]:
         """See `ExecutionManager.watch`."""
-        with self._hub.watching(execution_id, limit) as watcher:
+        with self._hub.watching(execution_id, limit, taker) as watcher:
             now = self._store.get(execution_id)
             # It may have left since the reader asked: a generator begins when it is first read.
             if now is None:
@@ -116,14 +120,13 @@ class Feed:
                 return dirty
 
     def _so_far(self, now: Execution, after: Cursor | None) -> list[Change]:
-        at = self._clock.now()
         if after is None:
-            return [Change(ChangeKind.SNAPSHOT, now, at)]
+            return [self._store.state(ChangeKind.SNAPSHOT, now.id, self._clock.now())]
         if after.epoch != self._epoch:
-            return [Change(ChangeKind.RESET, now, at)]
+            return [self._store.state(ChangeKind.RESET, now.id, self._clock.now())]
         changes = self._store.changes_since(now.id, after.sequence)
         if changes is None:
-            missed = now.sequence - after.sequence
+            missed, at = now.sequence - after.sequence, self._clock.now()
             return [Change(ChangeKind.RESET, now, at, missed=missed if missed > 0 else None)]
         return changes
 

@@ -2,28 +2,53 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import TypeAlias
 
 from ..execution.change import Change
 from ..execution.events import ChangeKind
+from ..fairness import LoopBudget
+from .deliveries import Deliveries
 
 WATCHER_LIMIT = 256
 
+Taker: TypeAlias = Callable[[Change], bool]
+"""Takes a change at once, or returns False: it has to be read. Never waits."""
+
 
 class Watcher:
-    """One reader's queue. When it is full it is emptied, and the reader gets a RESET."""
+    """One reader's queue. When it is full it is emptied, and the reader gets a RESET.
 
-    __slots__ = ("_changes", "_closed", "_latest", "_limit", "_missed", "_ready")
+    While the reader waits for the next change, a taker, if it has one, takes changes in its place:
+    so its task is not woken for each of them. It reads what the taker leaves, and every change that
+    ends the execution.
+    """
 
-    def __init__(self, limit: int) -> None:
+    __slots__ = (
+        "_changes",
+        "_closed",
+        "_deliveries",
+        "_latest",
+        "_limit",
+        "_missed",
+        "_ready",
+        "_taker",
+        "_waits",
+    )
+
+    def __init__(self, limit: int, deliveries: Deliveries, taker: Taker | None = None) -> None:
         self._changes: deque[Change] = deque()
         self._latest: Change | None = None
         self._limit = limit
         self._missed = 0
         self._ready = asyncio.Event()
         self._closed = False
+        self._deliveries = deliveries
+        self._taker = taker
+        self._waits = False
+        """Whether the taker is to be asked, because the reader waits and nothing is unread."""
 
     def push(self, change: Change) -> None:
         """Never waits: a slow reader costs `limit` changes at most and slows nobody."""
@@ -33,11 +58,37 @@ class Watcher:
         else:
             self._changes.append(change)
         self._latest = change
-        self._ready.set()
+        if not self._waits:
+            self._ready.set()
+        elif len(self._changes) == 1:
+            self._deliveries.add(self)
+
+    def deliver(self) -> bool:
+        """Lets the taker take one change; whether there is another one for it."""
+        if not self._waits:
+            return False
+        if not self._is_taken():
+            self._wake()
+            return False
+        self._changes.popleft()
+        return bool(self._changes)
+
+    def _is_taken(self) -> bool:
+        if self._taker is None or self._missed or self._changes[0].terminal:
+            return False
+        try:
+            return self._taker(self._changes[0])
+        except Exception:
+            # The reader meets it too, and nobody else is to suffer from it.
+            return False
 
     def close(self) -> None:
         """What is queued is still read, then `next` returns None."""
         self._closed = True
+        self._wake()
+
+    def _wake(self) -> None:
+        self._waits = False
         self._ready.set()
 
     async def next(self) -> Change | None:
@@ -46,7 +97,11 @@ class Watcher:
             if self._closed:
                 return None
             self._ready.clear()
-            await self._ready.wait()
+            self._waits = self._taker is not None
+            try:
+                await self._ready.wait()
+            finally:
+                self._waits = False
         if self._changes:
             return self._changes.popleft()
         return self._reset()
@@ -60,26 +115,32 @@ class Watcher:
 class Hub:
     """Passes each change on to those who watch its execution."""
 
-    def __init__(self, watcher_limit: int = WATCHER_LIMIT) -> None:
-        self._watchers: dict[str, set[Watcher]] = {}
+    def __init__(
+        self, watcher_limit: int = WATCHER_LIMIT, budget: LoopBudget | None = None
+    ) -> None:
+        """`budget` is for what takers do."""
+        self._watchers: dict[str, dict[Watcher, None]] = {}
         self._limit = watcher_limit
+        self._deliveries = Deliveries(budget or LoopBudget())
         self._closed = False
 
     def __len__(self) -> int:
         return sum(map(len, self._watchers.values()))
 
     @contextmanager
-    def watching(self, execution_id: str, limit: int | None = None) -> Iterator[Watcher]:
+    def watching(
+        self, execution_id: str, limit: int | None = None, taker: Taker | None = None
+    ) -> Iterator[Watcher]:
         """Everything that is published from now on reaches the watcher, until the block is left."""
-        watcher = Watcher(limit or self._limit)
+        watcher = Watcher(limit or self._limit, self._deliveries, taker)
         if self._closed:
             watcher.close()
-        watchers = self._watchers.setdefault(execution_id, set())
-        watchers.add(watcher)
+        watchers = self._watchers.setdefault(execution_id, {})
+        watchers[watcher] = None
         try:
             yield watcher
         finally:
-            watchers.discard(watcher)
+            del watchers[watcher]
             if not watchers:
                 self._watchers.pop(execution_id, None)
 

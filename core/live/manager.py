@@ -20,7 +20,7 @@ from .derived import Derived
 from .engine import Engine
 from .feed import Feed
 from .follower import Follower, OwnFiles
-from .hub import WATCHER_LIMIT
+from .hub import WATCHER_LIMIT, Taker
 from .idempotency import IdempotencyKeys, Past
 from .launch import launched, pending, random_word, taken_over
 from .listing import ExecutionsChange
@@ -239,14 +239,20 @@ class ExecutionManager:
     # Watching
 
     def watch(
-        self, execution_id: str, after: str | None = None, *, limit: int | None = None
+        self,
+        execution_id: str,
+        after: str | None = None,
+        *,
+        limit: int | None = None,
+        taker: Taker | None = None,
     ) -> AsyncGenerator[Change, None]:
         """The state, then every change in order, until the execution has ended.
 
         The first change is a SNAPSHOT. With `after`, the cursor of an earlier change, the changes
         that followed it come instead, or a RESET with the state if they are no longer known: this
         process knows the latest RING_SIZE changes of an execution. At most `limit` changes wait
-        for a slow reader; for one that needs only the latest state, 1 is enough.
+        for a slow reader; for one that needs only the latest state, 1 is enough. Changes that the
+        `taker` takes, when there is nothing to be read before them, do not come.
 
         Raises:
             NotFound: no such execution.
@@ -255,7 +261,7 @@ class ExecutionManager:
         """
         self.get(execution_id)
         cursor = None if after is None else Cursor.parse(after)
-        return self._feed.watch(execution_id, cursor, limit)
+        return self._feed.watch(execution_id, cursor, limit, taker)
 
     def watch_list(
         self, filter: ExecutionFilter = EVERYTHING, after: str | None = None

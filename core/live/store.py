@@ -15,6 +15,8 @@ from .weight import WeighedValue, change_weight, weighed
 RING_SIZE = 256
 RING_BYTES = 512 * 1024
 """How many of an execution's latest changes are there to catch up with, and how much text."""
+STATE_MS = 20
+"""Who comes within this time is told of a state by the same change."""
 
 
 _ENTERED = attrgetter("entered")
@@ -32,6 +34,8 @@ class Entry:
     """In bytes, without the ring's."""
     values: tuple[WeighedValue, ...] = ()
     ring_weight: int = 0
+    states: dict[ChangeKind, Change] = field(default_factory=dict)
+    """Changes that say how it is now."""
 
 
 @dataclass(slots=True)
@@ -98,6 +102,7 @@ class Store:
         del self._by_status[entry.execution.status][execution.id]
         self._by_status[execution.status][execution.id] = entry
         entry.execution = execution
+        entry.states.clear()
         self._remember(entry, change)
         if change.kind is not ChangeKind.OUTPUT:
             entry.changed = self.version
@@ -132,6 +137,17 @@ class Store:
         if not entry.ring[0].execution.sequence - 1 <= sequence <= entry.execution.sequence:
             return None
         return [change for change in entry.ring if change.execution.sequence > sequence]
+
+    def state(self, kind: ChangeKind, execution_id: str, at: int) -> Change:
+        """A change of that kind that says how an execution is now, `at` epoch ms or just before.
+
+        Many who come together get the same one: what is made of it can be made once.
+        """
+        entry = self._entries[execution_id]
+        known = entry.states.get(kind)
+        if known is None or not known.at <= at < known.at + STATE_MS:
+            known = entry.states[kind] = Change(kind, entry.execution, at)
+        return known
 
     def list_since(self, version: int) -> list[Entry] | None:
         """What has come or changed after `version`, as it is now, oldest change first.

@@ -86,7 +86,7 @@ class Answers:
 
     def known(self, operation: "Operation", variables: Variables, ctx: Context) -> bytes | None:
         """The answer to an operation, if it was given since anything has changed."""
-        asked = _question(operation, variables)
+        asked = question(operation, variables)
         return None if asked is None else ctx.manager.derived.answer(asked)
 
     def begin(
@@ -100,7 +100,7 @@ class Answers:
             plan = self._plan(operation, values)
             if plan is None:
                 return None
-            return Reading(plan, values, context, _question(operation, variables))
+            return Reading(plan, values, context, question(operation, variables))
         except Exception:
             return None
 
@@ -130,8 +130,8 @@ class Answers:
         return plan, operation.size + plan.size
 
 
-def _question(operation: "Operation", variables: Variables) -> Hashable | None:
-    """What is asked, as a key; None if no answer to it is to be stored."""
+def question(operation: "Operation", variables: Variables) -> Hashable | None:
+    """What is asked, as a key; None if no answer to it is to be stored, or shared."""
     if not variables:
         return operation
     text = dumps(variables)

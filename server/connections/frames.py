@@ -1,4 +1,4 @@
-"""Where the frames of a WebSocket end: https://www.rfc-editor.org/rfc/rfc6455#section-5.2."""
+"""The frames of a WebSocket: https://www.rfc-editor.org/rfc/rfc6455#section-5.2."""
 
 PLAIN_HEAD_BYTES = 2
 MASK_BYTES = 4
@@ -6,6 +6,19 @@ MASKED = 0x80
 LENGTH = 0x7F
 LENGTH_BYTES = {126: 2, 127: 8}
 """How many more bytes the length has, where it does not fit into the first two."""
+
+TEXT = 0x81
+"""The first byte of a text that is whole in one frame."""
+
+
+def text_frame(text: bytes) -> bytes:
+    """A text in UTF-8 as a server sends it: not masked, and not compressed."""
+    size = len(text)
+    if size < 126:
+        return b"%c%c%b" % (TEXT, size, text)
+    if size < 1 << 16:
+        return b"%c\x7e%b%b" % (TEXT, size.to_bytes(2, "big"), text)
+    return b"%c\x7f%b%b" % (TEXT, size.to_bytes(8, "big"), text)
 
 
 class Frames:

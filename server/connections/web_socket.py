@@ -10,12 +10,13 @@ from typing import Any, ClassVar
 
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.protocol import State
 
 from ...core.clock import SystemClock
 from ...core.rate_limit import PAUSE_SECONDS, TokenBucket
 from ..graphql.answers import HttpError
 from ..message_size import STRANGER_BYTES
-from .frames import Frames
+from .frames import Frames, text_frame
 from .refusal import refusal
 from .wire import Wire
 
@@ -107,6 +108,21 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         super().handle_connect(event)
         if not self.close_sent:
             self.scope["state"]["admit"] = self.transport.admit
+            self.scope["state"]["send_text_now"] = self.send_text_now
+
+    def send_text_now(self, text: bytes) -> bool:
+        """Sends a text in UTF-8, unless the client has not taken yet what was sent before, or the
+        connection is not open: then it returns False.
+
+        It is what `send` does, for a tenth of the time, as there is no extension that would change
+        the frame.
+        """
+        if not self.writable.is_set() or self.close_sent or self.conn.state is not State.OPEN:
+            return False
+        if self.conn.extensions or self.transport.is_closing():
+            return False
+        self.transport.write(text_frame(text))
+        return True
 
     def send_receive_event_to_app(self) -> None:
         if self.curr_msg_data_type == "text" and not _is_utf_8(b"".join(self.frames)):

@@ -16,6 +16,7 @@ from ...schema.document import RequestError
 from ...schema.executable import ExecutableSchema, Interrupted, internal_error
 from ...schema.measure import LIMIT_EXCEEDED
 from ...schema.result import Result, formatted_errors
+from ...schema.shared import ResultTaker
 from ..message_size import LIMIT, MARGIN, MAX_BYTES, STRANGER_BYTES, MessageSize
 from .message import Complete, ConnectionInit, Message, Ping, Subscribe, read_message
 from .request import BadRequest, GraphQLRequest
@@ -169,7 +170,8 @@ class Socket:
     async def _answer(self, id: str, request: GraphQLRequest) -> None:
         operation = self._schema.read(request.query, request.operation_name, request.digest)
         if operation.kind is OperationType.SUBSCRIPTION:
-            results = await self._schema.subscribe(operation, request.variables, self._ctx)
+            at_once = self._at_once(id)
+            results = await self._schema.subscribe(operation, request.variables, self._ctx, at_once)
             async with aclosing(results):
                 async for result in results:
                     await self._next(id, result)
@@ -186,6 +188,22 @@ class Socket:
     async def _next(self, id: str, result: Result) -> None:
         if self._is_current(id):
             await self._send({"id": id, "type": "next", "payload": EncodedJSON(result.encoded)})
+
+    def _at_once(self, id: str) -> ResultTaker | None:
+        """Sends results of this task while nothing waits for the client, and None if the server
+        that we run in cannot: without waking the task, nor passing through all that is between.
+        """
+        send = self._socket.scope.get("state", {}).get("send_text_now")
+        if send is None:
+            return None
+        task, head = asyncio.current_task(), b'{"id":%b,"type":"next","payload":' % dumps(id)
+
+        def take(result: Result) -> bool:
+            # If the client has completed it, the task is about to end.
+            is_current = self._operations.get(id) is task
+            return is_current and send(b"%b%b}" % (head, result.encoded))
+
+        return take
 
     def _is_current(self, id: str) -> bool:
         """Whether the client still waits for the operation of this task, by this id."""

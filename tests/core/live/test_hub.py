@@ -11,6 +11,8 @@ from runcast.core.execution.events import ChangeKind, StageLogged
 from runcast.core.execution.log import LogPiece, LogStream
 from runcast.core.execution.model import StageRun, StageStatus, Status
 from runcast.core.execution.stage_log import StageLog
+from runcast.core.fairness import LoopBudget
+from runcast.core.live.deliveries import Deliveries
 from runcast.core.live.hub import Hub, Watcher
 from samples import an_execution
 
@@ -51,7 +53,7 @@ async def test_changes_come_in_order_to_those_who_watch() -> None:
 
 async def test_a_watcher_waits_for_the_next_change() -> None:
     """And is woken by it."""
-    watcher = Watcher(3)
+    watcher = Watcher(3, Deliveries(LoopBudget()))
     waiting = asyncio.create_task(watcher.next())
     await turns()
     assert not waiting.done()
@@ -61,7 +63,7 @@ async def test_a_watcher_waits_for_the_next_change() -> None:
 
 async def test_an_overflow_becomes_one_reset_with_the_latest_state() -> None:
     """It says how many were lost, is about no stage, and is followed by what comes next."""
-    watcher = Watcher(2)
+    watcher = Watcher(2, Deliveries(LoopBudget()))
     for sequence in range(2, 7):
         watcher.push(change(sequence))
     assert len(watcher._changes) == 0
@@ -78,7 +80,7 @@ def test_what_is_read_and_what_is_lost_is_everything(bursts: list[int], limit: i
     """However pushes and reads mix: no gap that is not told, never more than the limit."""
 
     async def play() -> None:
-        watcher, pushed, seen = Watcher(limit), 1, 1
+        watcher, pushed, seen = Watcher(limit, Deliveries(LoopBudget())), 1, 1
         for burst in [*bursts, 0]:
             for _ in range(burst):
                 pushed += 1
@@ -95,6 +97,132 @@ def test_what_is_read_and_what_is_lost_is_everything(bursts: list[int], limit: i
         assert seen == pushed
 
     asyncio.run(play())
+
+
+async def test_a_taker_takes_what_its_reader_waits_for() -> None:
+    """In order, without the reader; what it leaves is read, and so is what comes until then."""
+    taken: list[int] = []
+    hub = Hub()
+    with hub.watching("exec_1", taker=lambda one: _takes(taken, one, upto=3)) as watcher:
+        reading = asyncio.create_task(watcher.next())
+        await turns()
+        for sequence in range(2, 6):
+            hub.publish(change(sequence))
+        await turns()
+        assert (taken, reading.done()) == ([2, 3], True)
+        assert await reading == change(4)
+        assert await watcher.next() == change(5)
+
+
+async def test_a_taker_is_not_asked_while_something_is_unread() -> None:
+    """Nor before its reader waits: nothing overtakes what is read."""
+    taken: list[int] = []
+    hub = Hub()
+    with hub.watching("exec_1", taker=lambda one: _takes(taken, one)) as watcher:
+        hub.publish(change(2))
+        await turns()
+        assert taken == []
+        assert await watcher.next() == change(2)
+        hub.publish(change(3))
+        await turns()
+        assert taken == []
+        assert await watcher.next() == change(3)
+
+
+async def test_a_taker_that_fails_harms_nobody() -> None:
+    """Its own reader has the change, and the takers of others theirs."""
+    taken: list[int] = []
+
+    def failing(one: Change) -> bool:
+        raise OSError
+
+    hub = Hub()
+    with (
+        hub.watching("exec_1", taker=failing) as failed,
+        hub.watching("exec_1", taker=lambda one: _takes(taken, one)) as other,
+    ):
+        readings = [asyncio.create_task(one.next()) for one in (failed, other)]
+        await turns()
+        hub.publish(change(2))
+        assert await readings[0] == change(2)
+        assert taken == [2]
+        hub.close()
+        assert await readings[1] is None
+
+
+async def test_the_end_is_read() -> None:
+    """No taker takes it: the reader ends by it."""
+    taken: list[int] = []
+    hub = Hub()
+    with hub.watching("exec_1", taker=lambda one: _takes(taken, one)) as watcher:
+        reading = asyncio.create_task(watcher.next())
+        await turns()
+        end = change(2)
+        end = replace(end, execution=replace(end.execution, status=Status.COMPLETED))
+        hub.publish(change(2))
+        hub.publish(end)
+        assert await reading == end
+        assert taken == [2]
+
+
+async def test_who_leaves_while_others_take() -> None:
+    """Is not asked any more, and the others go on."""
+    taken: list[int] = []
+    left: list[int] = []
+    hub = Hub()
+
+    def leaving(one: Change) -> bool:
+        reading.cancel()
+        return _takes(taken, one)
+
+    with hub.watching("exec_1", taker=leaving) as first:
+        first_reading = asyncio.create_task(first.next())
+        with hub.watching("exec_1", taker=lambda one: _takes(left, one, upto=2)) as second:
+            reading = asyncio.create_task(second.next())
+            await turns()
+            hub.publish(change(2))
+            await turns()
+        assert reading.cancelled()
+        hub.publish(change(3))
+        await turns()
+        assert (taken, left) == ([2, 3], [2])
+        hub.close()
+        assert await first_reading is None
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.booleans()), max_size=20))
+def test_what_is_taken_and_what_is_read_is_everything(steps: list[tuple[int, bool]]) -> None:
+    """However changes, reads and refusals mix: each once and in order, by one of the two."""
+
+    async def play() -> None:
+        seen: list[int] = []
+        hub, sequence, willing = Hub(), 1, [True]
+
+        async def read() -> None:
+            while one := await watcher.next():
+                seen.append(one.execution.sequence)
+                await turns(2)
+
+        with hub.watching("exec_1", taker=lambda one: willing[0] and _takes(seen, one)) as watcher:
+            reading = asyncio.create_task(read())
+            for number, willing[0] in steps:
+                for _ in range(number):
+                    sequence += 1
+                    hub.publish(change(sequence))
+                await turns(3)
+            hub.close()
+            await reading
+        assert seen == list(range(2, sequence + 1))
+
+    asyncio.run(play())
+
+
+def _takes(taken: list[int], one: Change, upto: int = 100) -> bool:
+    """Takes a change if it is none after that."""
+    if one.execution.sequence > upto:
+        return False
+    taken.append(one.execution.sequence)
+    return True
 
 
 async def test_closing_ends_watchers_once_they_have_read_what_they_have() -> None:

@@ -1,0 +1,36 @@
+"""What the resolver of a subscription returns: something that any number of clients may follow."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Generic, TypeAlias, TypeVar
+
+Item = TypeVar("Item")
+
+Taker: TypeAlias = Callable[[Item], bool]
+"""Takes an item at once, or returns False: it has to be read. Never waits."""
+
+
+def all_items(item: object) -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True, weakref_slot=True)
+class Following(Generic[Item]):
+    """Items, and how the schema shows each of them.
+
+    To graphql-core it is the source event stream of one client, as the specification has it.
+    `schema/shared.py` begins it once for each client, and shows each item once for all.
+    """
+
+    begin: Callable[[Taker[Item] | None], Awaitable[AsyncGenerator[Item, None]]]
+    """Follows them from now on. What the taker takes while nothing is unread is not read."""
+    shown: Callable[[Item], object]
+    wanted: Callable[[Item], bool] = all_items
+    """Whether the client is to be sent an item."""
+
+    async def __aiter__(self) -> AsyncIterator[object]:
+        async with aclosing(await self.begin(None)) as items:
+            async for item in items:
+                if self.wanted(item):
+                    yield self.shown(item)

@@ -1,0 +1,120 @@
+"""A subscription that many follow: each item is executed and encoded once for all of them."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from inspect import isawaitable
+from typing import Any, Generic, TypeAlias, TypeVar
+
+from graphql import ExecutionResult, execute_subscription_event
+
+from ..resolvers.context import Context
+from .context import RequestContext
+from .executor import Executor
+from .following import Following
+from .limits import Limits
+from .result import Result
+
+Item = TypeVar("Item")
+
+MOST_MADE = 256
+MADE_BYTES = 1 << 20
+MADE_SECONDS = 1.0
+"""Results that are there for others: so many of an operation, so large together, for so long."""
+
+ResultTaker: TypeAlias = Callable[[Result], bool]
+"""Sends a result at once, or returns False: it has to wait. Never waits."""
+
+
+class Shared(Generic[Item]):
+    """One operation with its variables, for all who follow it now.
+
+    Everyone follows on their own: nobody is held up, or sent anything twice, because of others.
+    What is shared is the result of an item, for those who come to the very same item within a
+    second. It depends on nothing else: not on the client, and on the time as of the item only.
+    """
+
+    def __init__(
+        self,
+        executor: Executor,
+        following: Following[Item],
+        ctx: Context,
+        limits: Limits,
+        finished: Callable[[ExecutionResult], Result],
+    ) -> None:
+        self._executor = executor
+        self._following = following
+        self._ctx = ctx
+        self._limits = limits
+        self._finished = finished
+        self._made: dict[int, tuple[Item, Result | asyncio.Task[Result]]] = {}
+        """By the identity of the item, which is therefore held."""
+        self._made_bytes = 0
+
+    async def follow(self, at_once: ResultTaker | None) -> AsyncGenerator[Result, None]:
+        """Another one follows. What `at_once` takes while nothing is unread is not yielded.
+
+        Raises:
+            RuncastError: it cannot be followed.
+        """
+        taker = None if at_once is None else self._taker(at_once)
+        return self._results(await self._following.begin(taker))
+
+    async def _results(self, items: AsyncGenerator[Item, None]) -> AsyncGenerator[Result, None]:
+        async with aclosing(items):
+            async for item in items:
+                if self._following.wanted(item):
+                    # Before each: what one item costs is spent when its result is there.
+                    await self._ctx.loop_budget.checkpoint()
+                    made = self._result(item)
+                    # Others may wait for it, too: it is not cancelled with one of them.
+                    yield made if isinstance(made, Result) else await asyncio.shield(made)
+
+    def _taker(self, at_once: ResultTaker) -> Callable[[Item], bool]:
+        def take(item: Item) -> bool:
+            if not self._following.wanted(item):
+                return True
+            made = self._result(item)
+            return isinstance(made, Result) and at_once(made)
+
+        return take
+
+    def _result(self, item: Item) -> Result | asyncio.Task[Result]:
+        known = self._made.get(id(item))
+        return self._make(item) if known is None else known[1]
+
+    def _make(self, item: Item) -> Result | asyncio.Task[Result]:
+        event: Any = self._executor.build_per_event_executor(self._following.shown(item))
+        event.context_value = RequestContext(self._ctx, self._limits)
+        found: Any = execute_subscription_event(event)
+        if isawaitable(found):
+            made: Result | asyncio.Task[Result] = asyncio.ensure_future(self._later(item, found))
+            self._store(item, made)
+        else:
+            made = self._finished(found)
+            self._store(item, made)
+            self._count(item, made)
+        return made
+
+    async def _later(self, item: Item, found: Any) -> Result:
+        made = self._finished(await found)
+        if id(item) in self._made:
+            self._store(item, made)
+            self._count(item, made)
+        return made
+
+    def _store(self, item: Item, made: Result | asyncio.Task[Result]) -> None:
+        if not self._made:
+            asyncio.get_running_loop().call_later(MADE_SECONDS, self._forget)
+        self._made[id(item)] = item, made
+
+    def _count(self, item: Item, made: Result) -> None:
+        self._made_bytes += len(made.encoded)
+        if self._made_bytes > MADE_BYTES or len(self._made) > MOST_MADE:
+            latest = self._made[id(item)]
+            self._forget()
+            self._store(*latest)
+
+    def _forget(self) -> None:
+        self._made.clear()
+        self._made_bytes = 0
