@@ -16,6 +16,7 @@ from ..core.execution.model import Execution, Status
 from ..core.execution.page import Order, OrderField, Page, PageRequest, paginate
 from ..core.fairness import Stretches
 from ..core.live.hub import Taker
+from ..core.live.list_reading import ListTaker
 from ..core.live.listing import ExecutionsChange
 from ..core.live.manager import Started
 from ..core.live.request import StartRequest, checked_input
@@ -349,7 +350,10 @@ async def _the_end(
 
 
 def watch_executions(
-    ctx: Context, filter: ExecutionFilter = EVERYTHING, after: str | None = None
+    ctx: Context,
+    filter: ExecutionFilter = EVERYTHING,
+    after: str | None = None,
+    taker: ListTaker | None = None,
 ) -> AsyncGenerator[ExecutionsChange, None]:
     """See `ExecutionManager.watch_list`."""
-    return ctx.manager.watch_list(filter, after)
+    return ctx.manager.watch_list(filter, after, taker)

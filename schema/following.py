@@ -1,6 +1,6 @@
 """What the resolver of a subscription returns: something that any number of clients may follow."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Hashable
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar
@@ -28,6 +28,8 @@ class Following(Generic[Item]):
     shown: Callable[[Item], object]
     wanted: Callable[[Item], bool] = all_items
     """Whether the client is to be sent an item."""
+    key: Callable[[Item], Hashable] = id
+    """The same for two items that are shown alike, as long as both are held."""
 
     async def __aiter__(self) -> AsyncIterator[object]:
         async with aclosing(await self.begin(None)) as items:

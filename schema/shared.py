@@ -1,7 +1,7 @@
 """A subscription that many follow: each item is executed and encoded once for all of them."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Hashable
 from contextlib import aclosing
 from inspect import isawaitable
 from typing import Any, Generic, TypeAlias, TypeVar
@@ -47,8 +47,8 @@ class Shared(Generic[Item]):
         self._ctx = ctx
         self._limits = limits
         self._finished = finished
-        self._made: dict[int, tuple[Item, Result | asyncio.Task[Result]]] = {}
-        """By the identity of the item, which is therefore held."""
+        self._made: dict[Hashable, tuple[Item, Result | asyncio.Task[Result]]] = {}
+        """By the key of the item, which may be its identity: so it is held."""
         self._made_bytes = 0
 
     async def follow(self, at_once: ResultTaker | None) -> AsyncGenerator[Result, None]:
@@ -80,7 +80,7 @@ class Shared(Generic[Item]):
         return take
 
     def _result(self, item: Item) -> Result | asyncio.Task[Result]:
-        known = self._made.get(id(item))
+        known = self._made.get(self._following.key(item))
         return self._make(item) if known is None else known[1]
 
     def _make(self, item: Item) -> Result | asyncio.Task[Result]:
@@ -98,7 +98,7 @@ class Shared(Generic[Item]):
 
     async def _later(self, item: Item, found: Any) -> Result:
         made = self._finished(await found)
-        if id(item) in self._made:
+        if self._following.key(item) in self._made:
             self._store(item, made)
             self._count(item, made)
         return made
@@ -106,12 +106,12 @@ class Shared(Generic[Item]):
     def _store(self, item: Item, made: Result | asyncio.Task[Result]) -> None:
         if not self._made:
             asyncio.get_running_loop().call_later(MADE_SECONDS, self._forget)
-        self._made[id(item)] = item, made
+        self._made[self._following.key(item)] = item, made
 
     def _count(self, item: Item, made: Result) -> None:
         self._made_bytes += len(made.encoded)
         if self._made_bytes > MADE_BYTES or len(self._made) > MOST_MADE:
-            latest = self._made[id(item)]
+            latest = self._made[self._following.key(item)]
             self._forget()
             self._store(*latest)
 

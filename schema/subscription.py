@@ -1,6 +1,6 @@
 """What can be followed."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Hashable
 from functools import partial
 from typing import Annotated, Any, Self, cast
 
@@ -25,7 +25,7 @@ from .context import Info
 from .enums import ExecutionStatus, ListChange, ProgressEvent
 from .errors import as_graphql_errors
 from .execution import Execution
-from .following import Following, all_items
+from .following import Following, Taker, all_items
 from .inputs import ExecutionFilter, filter_of, given
 from .log import LogPiece
 from .scalars import DateTime
@@ -173,15 +173,23 @@ class Subscription:
         with as_graphql_errors():
             check_cursor(cursor)
 
-        async def begin(taker: object) -> AsyncGenerator[listing.ExecutionsChange, None]:
-            return watch_executions(ctx, wanted, cursor)
+        async def begin(
+            taker: Taker[listing.ExecutionsChange] | None,
+        ) -> AsyncGenerator[listing.ExecutionsChange, None]:
+            return watch_executions(ctx, wanted, cursor, taker)
 
         return _stream(
             Following(
                 begin,
                 lambda change: ExecutionsChange.of(change, ctx.manager.list_cursor(change.version)),
+                key=_what_it_says,
             )
         )
+
+
+def _what_it_says(change: listing.ExecutionsChange) -> Hashable:
+    """Each reader of the list has a change of its own, and most of them say the same."""
+    return change.kind, id(change.execution), change.version, *change.counts.values()
 
 
 def _is_no_output(change: Change) -> bool:

@@ -13,7 +13,8 @@ from ..execution.model import Execution
 from ..fairness import LoopBudget
 from ..rate_limit import TokenBucket
 from .hub import Hub, Taker
-from .list_hub import Dirty, ListHub, ListWatcher
+from .list_hub import ListHub
+from .list_reading import ListReading, ListTaker
 from .listing import ExecutionsChange, ListChange, Mirror
 from .store import Entry, Store
 
@@ -22,8 +23,6 @@ MESSAGES_PER_SECOND = 100
 """How many changes of the list a reader is sent."""
 PIECE = 200
 """Of a list, so many executions are looked at in about half a millisecond."""
-FEW = 20
-"""To look at so many changes takes too little time to be worth a pause."""
 
 
 class Feed:
@@ -41,7 +40,7 @@ class Feed:
         self._clock = clock
         self._epoch = epoch
         self._hub = Hub(watcher_limit, budget)
-        self._list_hub = ListHub(store.get)
+        self._list_hub = ListHub(store.get, budget)
 
     def __len__(self) -> int:
         """How many readers there are now."""
@@ -87,7 +86,7 @@ class Feed:
                 now = following.execution
 
     async def watch_list(
-        self, filter: ExecutionFilter, after: Cursor | None
+        self, filter: ExecutionFilter, after: Cursor | None, taker: ListTaker | None = None
     ) -> AsyncGenerator[ExecutionsChange, None]:
         """See `ExecutionManager.watch_list`."""
         mirror, throttle = Mirror(filter), TokenBucket(self._clock, BURST, MESSAGES_PER_SECOND)
@@ -96,28 +95,11 @@ class Feed:
             async with aclosing(self._list_so_far(mirror, after)) as so_far:
                 async for change in so_far:
                     yield change
-            counts = mirror.counts
-            while dirty := await self._next_dirty(watcher):
-                kind = mirror.take(dirty.execution, present=dirty.present)
-                if kind is None and not (watcher.idle and mirror.counts != counts):
-                    continue
-                counts, seen = mirror.counts, watcher.seen(self._store.version)
-                about = None if kind is None else dirty.execution
-                yield ExecutionsChange(kind or ListChange.CAUGHT_UP, about, counts, seen)
-                throttle.take()
-                # When the feed closes, a reader gets the rest at once: there is no more to come.
-                if not watcher.closed:
-                    await throttle.refilled()
+            reading = ListReading(watcher, mirror, self._store, throttle, taker)
+            async with aclosing(reading.changes(self._budget)) as changes:
+                async for change in changes:
+                    yield change
         raise Stopping
-
-    async def _next_dirty(self, watcher: ListWatcher) -> Dirty | None:
-        """None once the feed is closed and all is read."""
-        while True:
-            await watcher.ready()
-            if watcher.unread > FEW:
-                await self._budget.checkpoint()
-            if (dirty := watcher.next()) or watcher.closed:
-                return dirty
 
     def _so_far(self, now: Execution, after: Cursor | None) -> list[Change]:
         if after is None:

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ..execution.model import Execution
+from ..fairness import LoopBudget
+from .deliveries import Deliveries, Recipient
 
 MOST_UNREAD = 1000
 """How many changes of the list wait for a reader, or a few more, before they are put together."""
@@ -51,7 +53,16 @@ class ListWatcher:
     What came, ended, left or has another status goes before what has merely moved on.
     """
 
-    __slots__ = ("_dirty", "_hub", "_news", "_ready", "_urgent", "closed")
+    __slots__ = (
+        "_dirty",
+        "_hub",
+        "_news",
+        "_ready",
+        "_urgent",
+        "closed",
+        "recipient",
+        "waits",
+    )
 
     def __init__(self, hub: "ListHub") -> None:
         self._hub = hub
@@ -63,14 +74,31 @@ class ListWatcher:
         """What of it is sent first."""
         self._ready = asyncio.Event()
         self.closed = False
+        self.recipient: Recipient | None = None
+        """Who is to look in place of the reader while that waits."""
+        self.waits = False
+        """Whether the recipient is to look, because the reader waits and has read everything."""
 
     def close(self) -> None:
         """What is dirty is still read, then `next` returns None."""
         self.closed = True
-        self._ready.set()
+        self.wake_reader()
 
     def wake(self) -> None:
+        """There is something new."""
+        if self.waits and self.recipient is not None:
+            self._hub.deliveries.add(self.recipient)
+        else:
+            self._ready.set()
+
+    def wake_reader(self) -> None:
+        """The recipient leaves the rest to the reader."""
+        self.waits = False
         self._ready.set()
+
+    def sleep(self) -> None:
+        """Everything is read: `wake` is called when there is something new."""
+        self._hub.sleeping.append(self)
 
     @property
     def unread(self) -> int:
@@ -84,11 +112,16 @@ class ListWatcher:
         return not self._dirty
 
     async def ready(self) -> None:
-        """Returns when there is something for `next`, or will be nothing more."""
-        while not (self._dirty or self.unread or self.closed):
-            self._ready.clear()
-            self._hub.sleeping.append(self)
+        """Returns when there is something for the reader, or will be nothing more."""
+        if self._dirty or self.unread or self.closed:
+            return
+        self._ready.clear()
+        self.waits = self.recipient is not None
+        self.sleep()
+        try:
             await self._ready.wait()
+        finally:
+            self.waits = False
 
     def next(self) -> Dirty | None:
         """The most urgent execution; of the equally urgent, the first that has become so."""
@@ -141,9 +174,13 @@ class ListHub:
     that wait: each of them is woken once.
     """
 
-    def __init__(self, find: Callable[[str], Execution | None]) -> None:
-        """`find` has the state of an execution, or None if it has left."""
+    def __init__(
+        self, find: Callable[[str], Execution | None], budget: LoopBudget | None = None
+    ) -> None:
+        """`find` has the state of an execution, or None if it has left; `budget` is for what
+        recipients do."""
         self.find = find
+        self.deliveries = Deliveries(budget or LoopBudget())
         self.latest = _News()
         self.sleeping: list[ListWatcher] = []
         self._watchers: OrderedDict[ListWatcher, None] = OrderedDict()
@@ -163,6 +200,8 @@ class ListHub:
             yield watcher
         finally:
             del self._watchers[watcher]
+            # Each knows the other: what they hold would stay until the collector comes.
+            watcher.recipient = None
 
     def publish(self, execution: Execution, version: int, *, present: bool, urgent: bool) -> None:
         self.latest.following = self.latest = _News(

@@ -23,6 +23,7 @@ from .follower import Follower, OwnFiles
 from .hub import WATCHER_LIMIT, Taker
 from .idempotency import IdempotencyKeys, Past
 from .launch import launched, pending, random_word, taken_over
+from .list_reading import ListTaker
 from .listing import ExecutionsChange
 from .request import RETRY_KEY_PATH, StartRequest, checked_key, checked_reason
 from .store import RING_SIZE, Store
@@ -264,7 +265,10 @@ class ExecutionManager:
         return self._feed.watch(execution_id, cursor, limit, taker)
 
     def watch_list(
-        self, filter: ExecutionFilter = EVERYTHING, after: str | None = None
+        self,
+        filter: ExecutionFilter = EVERYTHING,
+        after: str | None = None,
+        taker: ListTaker | None = None,
     ) -> AsyncGenerator[ExecutionsChange, None]:
         """ENTERED for each that matches, CAUGHT_UP, then what happens to the list.
 
@@ -275,13 +279,15 @@ class ExecutionManager:
 
         With `after`, the cursor of an earlier change, only what is new since then is sent before
         CAUGHT_UP, or RESET and everything if that is no longer known. What is new may be ENTERED
-        for an execution that is in the reader's list, UPDATED or LEFT for one that is not.
+        for an execution that is in the reader's list, UPDATED or LEFT for one that is not. Changes
+        that the `taker` takes, when there is nothing to be read before them, do not come.
 
         Raises:
             InvalidInput: `after` is not a cursor.
             Stopping: from the generator, whose one end this is.
         """
-        return self._feed.watch_list(filter, None if after is None else Cursor.parse(after))
+        cursor = None if after is None else Cursor.parse(after)
+        return self._feed.watch_list(filter, cursor, taker)
 
     # Behind the scenes
 

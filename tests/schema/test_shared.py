@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from list_reader import FAILURE, change, managing, running
 from patience import turns, until
-from runcast.core.execution.events import Event, StageProgressed, StageRetrying
+from runcast.core.execution.events import CancelRequested, Event, StageProgressed, StageRetrying
 from runcast.core.live.manager import ExecutionManager
 from runcast.schema import shared as shared_room
 from runcast.schema.document import RequestError
@@ -163,6 +163,93 @@ def an_event(manager: ExecutionManager, step: str, id: str) -> Event:
     return StageRetrying(id, at, 0, FAILURE, at + 2000)
 
 
+LIST = """
+subscription ($filter: ExecutionFilter, $after: String) {
+  executionsChanged(filter: $filter, after: $after) {
+    change cursor execution { id status sequence currentStage } statusCounts { status count }
+  }
+}"""
+FILTERS: tuple[dict[str, object], ...] = (
+    {},
+    {"filter": {"status": ["RUNNING"]}},
+    {"filter": {"notStatus": ["CANCELLING"]}, "after": "x:3"},
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.sampled_from(FILTERS), min_size=1, max_size=2),
+    st.lists(
+        st.lists(
+            st.tuples(st.sampled_from(["new", "cancel", "retry", "leave"]), st.integers(0, 3))
+        ),
+        max_size=6,
+    ),
+)
+def test_a_list_shared_and_one_by_one_are_alike(
+    asked: list[dict[str, object]], script: list[list[tuple[str, int]]]
+) -> None:
+    """As for one execution: with the latest state of each where several changes come at once."""
+
+    async def play() -> None:
+        async with managing(VirtualClock()) as manager:
+            ctx, ids = context(manager), [await running(manager)]
+            pairs = [
+                (Client(quick=quick), Client()) for _ in asked for quick in (True, False, None)
+            ]
+            tasks = []
+            for number, (together, alone) in enumerate(pairs):
+                given = asked[number // 3]
+                tasks.append(asyncio.create_task(together.follow(SCHEMA, LIST, given, ctx)))
+                own = copied(SCHEMA)
+                tasks.append(asyncio.create_task(alone.follow(own, LIST, given, ctx)))
+            await turns(30)
+            for steps in script:
+                for step, number in steps:
+                    await happen(manager, step, ids, number)
+                pairs[0][0].quick = len(steps) != 2
+                await turns(30)
+            manager._feed.close()
+            ended = await asyncio.gather(*tasks, return_exceptions=True)
+            assert all(isinstance(one, Interrupted) for one in ended), ended
+            for together, alone in pairs:
+                assert together.seen == alone.seen
+
+    asyncio.run(play())
+
+
+async def happen(manager: ExecutionManager, step: str, ids: list[str], number: int) -> None:
+    """Something to one of the executions, if there are any."""
+    if step == "new":
+        ids.append(await running(manager))
+    elif ids and step == "leave":
+        gone = manager._store.remove(ids.pop(number % len(ids)))
+        manager._feed.publish_departure(gone)
+    elif ids and step == "cancel":
+        manager.apply(CancelRequested(ids[number % len(ids)], 2000, None, False))
+    elif ids:
+        id = ids[number % len(ids)]
+        manager.apply(StageProgressed(id, 2000, 0, 0.1 * number))
+
+
+async def test_a_list_is_executed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For all who follow it with the same filter and have seen the same of it."""
+    made: list[object] = []
+    once = shared_room.execute_subscription_event
+    monkeypatch.setattr(
+        shared_room, "execute_subscription_event", lambda event: made.append(event) or once(event)
+    )
+    async with managing(VirtualClock()) as manager:
+        id, clients = await running(manager), [Client(quick=n % 2 == 0) for n in range(10)]
+        async with following(manager, clients, {}, LIST):
+            assert len(made) == 2, "ENTERED, CAUGHT_UP"
+            change(manager, id)
+            await turns()
+            assert len(made) == 3
+            assert [len(one.seen) for one in clients] == [3] * 10
+            assert [one.taken for one in clients] == [1, 0] * 5
+
+
 async def test_it_is_executed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """For all who follow, whether they take it or read it; and for all who come together."""
     made: list[object] = []
@@ -226,11 +313,11 @@ TEXT = PROGRESS % "event sequence"
 
 @asynccontextmanager
 async def following(
-    manager: ExecutionManager, clients: list[Client], given: dict[str, object]
+    manager: ExecutionManager, clients: list[Client], given: dict[str, object], text: str = TEXT
 ) -> AsyncIterator[None]:
     """They follow as long as the block lasts."""
     ctx = context(manager)
-    tasks = [asyncio.create_task(one.follow(SCHEMA, TEXT, given, ctx)) for one in clients]
+    tasks = [asyncio.create_task(one.follow(SCHEMA, text, given, ctx)) for one in clients]
     await turns()
     try:
         yield
