@@ -16,7 +16,7 @@ ALL = """{ executionsConnection(includeHistory: true, first: 250) {
   totalCount nodes { id status endReason stages { status } } } }"""
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.campaign)])
+@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.campaign)])
 def test_kill_nine(tmp_path: Path, kills: int) -> None:
     """After each of many kills, every acknowledged start is there, and nothing seems to run."""
     chance = random.Random()

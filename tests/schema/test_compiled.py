@@ -232,7 +232,7 @@ def world() -> World:
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize(
     "examples",
-    [100, *(pytest.param(600, marks=pytest.mark.campaign, id=f"campaign-{n}") for n in range(3))],
+    [60, *(pytest.param(600, marks=pytest.mark.campaign, id=f"campaign-{n}") for n in range(3))],
 )
 def test_the_same_as_graphql_core(examples: int) -> None:
     """Data, errors, and the order of keys: at first, again, after a change and later on."""
