@@ -6,7 +6,7 @@ from ..core.execution.filter import ExecutionFilter
 from ..core.execution.model import Execution
 from ..core.json_value import dumps
 from ..resolvers.context import Context
-from ..resolvers.executions import list_executions
+from ..resolvers.lists import list_executions
 from .shapes import list_item
 
 ITEM = "REST list item"

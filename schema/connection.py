@@ -7,7 +7,7 @@ import strawberry
 
 from ..core.execution import model
 from ..core.execution.model import Status
-from ..resolvers.executions import ExecutionPage
+from ..resolvers.lists import ExecutionPage
 from .context import Info
 from .enums import ExecutionStatus
 from .execution import Execution

@@ -10,16 +10,15 @@ from strawberry.types.nodes import SelectedField, Selection
 from ..core.errors import NotFound, Unavailable
 from ..core.execution import model
 from ..core.execution.page import OrderField, PageRequest
-from ..resolvers.executions import (
+from ..resolvers.executions import get_execution, is_live
+from ..resolvers.history import list_problems as list_problems_of_history
+from ..resolvers.lists import (
     find_executions,
-    get_execution,
-    is_live,
     list_executions,
     page_executions,
     page_live,
     takes_long,
 )
-from ..resolvers.history import list_problems as list_problems_of_history
 from ..resolvers.pipelines import get_pipeline, list_pipelines, list_problems
 from ..resolvers.server import server_state
 from .connection import ExecutionConnection

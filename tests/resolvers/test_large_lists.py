@@ -9,16 +9,15 @@ from runcast.core.execution.events import Began, Ended
 from runcast.core.execution.filter import EVERYTHING, ExecutionFilter
 from runcast.core.execution.model import EndReason, Execution, Status
 from runcast.core.execution.page import Order, OrderField, PageRequest
-from runcast.resolvers import executions
+from runcast.resolvers import lists
 from runcast.resolvers.context import Context
-from runcast.resolvers.executions import (
+from runcast.resolvers.executions import cancel_executions, start_execution
+from runcast.resolvers.lists import (
     ExecutionPage,
-    cancel_executions,
     find_executions,
     list_executions,
     page_executions,
     page_live,
-    start_execution,
 )
 from samples import ScriptedEngine
 
@@ -47,7 +46,7 @@ async def context(context: Context, engine: ScriptedEngine) -> Context:
 @pytest.fixture
 def many(monkeypatch: pytest.MonkeyPatch) -> None:
     """So few executions are many."""
-    monkeypatch.setattr(executions, "AT_ONCE", 3)
+    monkeypatch.setattr(lists, "AT_ONCE", 3)
 
 
 @pytest.mark.parametrize("filter", FILTERS)

@@ -13,19 +13,21 @@ from runcast.core.execution.page import Order, OrderField, PageRequest
 from runcast.core.live.manager import ExecutionManager
 from runcast.resolvers.context import Context
 from runcast.resolvers.executions import (
-    MAX_LIST,
-    ExecutionPage,
     cancel_execution,
     cancel_executions,
     follow_execution,
     get_execution,
     is_live,
-    list_executions,
-    page_executions,
     retry_execution,
     start_execution,
 )
 from runcast.resolvers.history import list_history
+from runcast.resolvers.lists import (
+    MAX_LIST,
+    ExecutionPage,
+    list_executions,
+    page_executions,
+)
 from runcast.resolvers.modes import checked_mode
 from runcast.resolvers.server import server_state
 from samples import ScriptedEngine

@@ -6,7 +6,7 @@ from runcast.core.execution.events import Began, Ended
 from runcast.core.execution.filter import EVERYTHING, ExecutionFilter
 from runcast.core.execution.model import EndReason, Status
 from runcast.core.execution.page import PageRequest
-from runcast.resolvers import executions, pipelines
+from runcast.resolvers import executions, lists, pipelines
 from runcast.resolvers.context import Context
 from runcast.resolvers.server import server_state
 from samples import ScriptedEngine
@@ -21,7 +21,7 @@ async def test_start(context: Context) -> None:
     id = await started(context)
     execution = context.manager.get(id)
     assert execution.options.execution_mode == "cli"
-    assert executions.list_executions(context) == [execution]
+    assert lists.list_executions(context) == [execution]
 
 
 async def test_pipeline_is_looked_for_first(context: Context) -> None:
@@ -41,7 +41,7 @@ async def test_refused_by_the_engine(context: Context, engine: ScriptedEngine) -
     engine.refusal = CapacityReached("full")
     with pytest.raises(CapacityReached):
         await started(context)
-    assert executions.list_executions(context) == []
+    assert lists.list_executions(context) == []
 
 
 async def test_cancel_tells_why_not(context: Context, engine: ScriptedEngine) -> None:
@@ -64,7 +64,7 @@ async def test_cancel_many(context: Context, engine: ScriptedEngine) -> None:
     assert server_state(context).queued == 2
     done = await executions.cancel_executions(context, EVERYTHING, "enough")
     assert {one.execution.id for one in done if one.execution and one.accepted} == set(ids[1:])
-    assert [one.status for one in executions.list_executions(context)] == [
+    assert [one.status for one in lists.list_executions(context)] == [
         Status.CANCELLED,
         Status.CANCELLED,
         Status.COMPLETED,
@@ -83,17 +83,17 @@ async def test_counts_of_a_page(context: Context, engine: ScriptedEngine) -> Non
     await started(context, "gate")
     await engine.say(Began(ids[0], 1))
     filter = ExecutionFilter(status=frozenset({Status.RUNNING}), pipeline_id=frozenset({"echo"}))
-    page = await executions.page_executions(context, filter, request=PageRequest(first=10))
+    page = await lists.page_executions(context, filter, request=PageRequest(first=10))
     assert page.total == 1
     assert page.counts == dict.fromkeys(Status, 0) | {Status.QUEUED: 2, Status.RUNNING: 1}
     assert page.cursor == context.manager.list_cursor()
 
 
-@pytest.mark.parametrize("limit", [-1, executions.MAX_LIST + 1])
+@pytest.mark.parametrize("limit", [-1, lists.MAX_LIST + 1])
 async def test_limit(context: Context, limit: int) -> None:
     """A list cannot be longer than MAX_LIST, or shorter than nothing."""
     with pytest.raises(InvalidInput) as refused:
-        executions.list_executions(context, limit=limit)
+        lists.list_executions(context, limit=limit)
     assert refused.value.path == ("limit",)
 
 
