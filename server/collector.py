@@ -8,10 +8,12 @@ from typing import Self
 
 THRESHOLDS = (700, 10, 5)
 """A full collection comes after some 35,000 more objects, and takes about 5 ms for these."""
-COUNTED = 16
+COUNTED = 8
 """Full collections from one count of what is frozen to the next."""
-FEWEST = 1_000_000
-"""So many objects are frozen, at least, before all are looked through: some 6,000 executions."""
+FEWEST = 300_000
+"""So many objects are frozen, at least, before all are looked through: some 2,000 executions."""
+GROWTH = 1.5
+"""How much more there must be than after the last time."""
 
 
 @contextmanager
@@ -35,9 +37,9 @@ class Collector:
     An execution is more than a hundred objects that live for minutes, none of which is garbage
     before its references have gone. Python looks through all of them whenever there are a quarter
     more, and everybody waits. Here what a full collection has left is frozen, and later ones look
-    at what has come since. What has become a cycle after it was frozen stays until there are twice
-    as many frozen objects as there were: then all of them are looked through. It takes at most as
-    much memory again, and the pauses that find it become rarer as they become longer.
+    at what has come since. What has become a cycle after it was frozen stays until there is half
+    as much again: then all of it is looked through. So it takes at most half as much memory, and
+    the pauses that find it become rarer as they become longer.
     """
 
     def __init__(self, fewest: int = FEWEST) -> None:
@@ -73,4 +75,4 @@ class Collector:
         gc.unfreeze()
         gc.collect()
         gc.freeze()
-        self._most = max(2 * gc.get_freeze_count(), self._fewest)
+        self._most = max(int(GROWTH * gc.get_freeze_count()), self._fewest)

@@ -46,8 +46,8 @@ async def test_cycles_that_come_later_are_found() -> None:
         assert ghost() is None
 
 
-async def test_cycles_that_were_frozen_are_found_when_there_are_twice_as_many() -> None:
-    """Until then they take at most as much memory again."""
+async def test_cycles_that_were_frozen_are_found_when_there_is_half_as_much_again() -> None:
+    """Until then they take at most half as much memory."""
     gc.collect()
     with Collector(fewest=len(gc.get_objects())):
         link = Link()
