@@ -72,7 +72,8 @@ class Collector:
                 self._loop.call_soon_threadsafe(self._look_through_all)
 
     def _look_through_all(self) -> None:
+        # What is left is frozen by `_after`, which need not count it.
+        self._rounds = 0
         gc.unfreeze()
         gc.collect()
-        gc.freeze()
         self._most = max(int(GROWTH * gc.get_freeze_count()), self._fewest)
