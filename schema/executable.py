@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, suppress
 from functools import partial
 from inspect import isawaitable
-from typing import Any, TypeAlias
+from typing import Any
 from weakref import WeakValueDictionary
 
 from graphql import (
@@ -22,7 +22,7 @@ from graphql import (
 from ..core.errors import RuncastError, Stopping
 from ..resolvers.context import Context
 from .build import build_schema
-from .compiled.answer import Answers, Reading, question
+from .compiled.answer import Answers, Reading, Variables, question
 from .context import RequestContext
 from .document import MOST_ERRORS, Documents, Operation, RequestError, coded
 from .errors import graphql_error
@@ -33,8 +33,6 @@ from .result import Result
 from .shared import ResultTaker, Shared
 
 logger = logging.getLogger("runcast.graphql")
-
-Variables: TypeAlias = dict[str, Any] | None
 
 
 class Interrupted(Exception):

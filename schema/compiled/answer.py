@@ -86,6 +86,9 @@ class Answers:
 
     def known(self, operation: "Operation", variables: Variables, ctx: Context) -> bytes | None:
         """The answer to an operation, if it was given since anything has changed."""
+        if operation.kind is not OperationType.QUERY:
+            # Its variables may have a megabyte, and there is no answer to look for.
+            return None
         asked = question(operation, variables)
         return None if asked is None else ctx.manager.derived.answer(asked)
 
