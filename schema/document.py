@@ -8,7 +8,6 @@ from graphql import (
     ASTValidationRule,
     DocumentNode,
     FieldNode,
-    FragmentDefinitionNode,
     FragmentSpreadNode,
     GraphQLError,
     GraphQLSchema,
@@ -22,7 +21,7 @@ from graphql import (
     validate,
 )
 
-from .compiled.plan import deciding
+from .compiled.plan import deciding, fragments_of
 from .limits import Limits
 from .measure import LIMIT_EXCEEDED, check, limit_exceeded
 from .source import DocumentSource
@@ -185,11 +184,7 @@ def _asks_about_the_schema(document: DocumentNode, definition: OperationDefiniti
 
 def _root_fields(document: DocumentNode, definition: OperationDefinitionNode) -> set[str]:
     """The names of the fields at the top, those in fragments too."""
-    fragments = {
-        one.name.value: one
-        for one in document.definitions
-        if isinstance(one, FragmentDefinitionNode)
-    }
+    fragments = fragments_of(document)
     names, heap = set[str](), [*definition.selection_set.selections]
     while heap:
         selection = heap.pop()

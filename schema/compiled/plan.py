@@ -51,7 +51,7 @@ def compiled(
     Raises:
         Uncovered: there is something in it that is not covered.
     """
-    fragments = {name: FragmentDetails(one) for name, one in _fragments(document).items()}
+    fragments = {name: FragmentDetails(one) for name, one in fragments_of(document).items()}
     root = schema._schema.query_type
     assert root is not None
     collected = collect_fields(schema._schema, fragments, variables, root, operation)
@@ -66,7 +66,9 @@ def compiled(
 
 def deciding(document: DocumentNode, operation: OperationDefinitionNode) -> tuple[str, ...]:
     """The variables that a plan depends on: all but those in arguments of fields at the top."""
-    names = dict.fromkeys(_Deciding(_fragments(document)).below(operation.selection_set, top=True))
+    names = dict.fromkeys(
+        _Deciding(fragments_of(document)).below(operation.selection_set, top=True)
+    )
     return tuple(names)
 
 
@@ -119,7 +121,8 @@ class _Deciding:
             yield from self.below(self._fragments[name].selection_set, top=top)
 
 
-def _fragments(document: DocumentNode) -> dict[str, FragmentDefinitionNode]:
+def fragments_of(document: DocumentNode) -> dict[str, FragmentDefinitionNode]:
+    """The fragments of a document by their names."""
     found = (one for one in document.definitions if isinstance(one, FragmentDefinitionNode))
     return {one.name.value: one for one in found}
 
