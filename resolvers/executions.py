@@ -10,8 +10,7 @@ from ..core.execution.events import ChangeKind
 from ..core.execution.filter import EVERYTHING, ExecutionFilter
 from ..core.execution.model import Execution
 from ..core.fairness import Stretches
-from ..core.live.hub import Taker
-from ..core.live.list_reading import ListTaker
+from ..core.live.deliveries import Taker
 from ..core.live.listing import ExecutionsChange
 from ..core.live.manager import Started
 from ..core.live.request import StartRequest, checked_input
@@ -149,7 +148,7 @@ def watch_execution(
     after: str | None = None,
     *,
     limit: int | None = None,
-    taker: Taker | None = None,
+    taker: Taker[Change] | None = None,
 ) -> AsyncGenerator[Change, None]:
     """See `ExecutionManager.watch`."""
     return ctx.manager.watch(execution_id, after, limit=limit, taker=taker)
@@ -174,7 +173,7 @@ def check_cursor(after: str | None) -> None:
 
 
 async def follow_execution(
-    ctx: Context, execution_id: str, after: str | None = None, taker: Taker | None = None
+    ctx: Context, execution_id: str, after: str | None = None, taker: Taker[Change] | None = None
 ) -> AsyncGenerator[Change, None]:
     """As `watch_execution`, and also of what only the history has: one message, its end.
 
@@ -189,7 +188,7 @@ async def follow_execution(
 
 
 def follow(
-    ctx: Context, execution: Execution, after: str | None = None, taker: Taker | None = None
+    ctx: Context, execution: Execution, after: str | None = None, taker: Taker[Change] | None = None
 ) -> AsyncGenerator[Change, None]:
     """As `follow_execution`, of an execution that was found already.
 
@@ -213,7 +212,7 @@ def watch_executions(
     ctx: Context,
     filter: ExecutionFilter = EVERYTHING,
     after: str | None = None,
-    taker: ListTaker | None = None,
+    taker: Taker[ExecutionsChange] | None = None,
 ) -> AsyncGenerator[ExecutionsChange, None]:
     """See `ExecutionManager.watch_list`."""
     return ctx.manager.watch_list(filter, after, taker)

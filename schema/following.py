@@ -3,12 +3,11 @@
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Hashable
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Generic, TypeAlias, TypeVar
+from typing import Generic, TypeVar
+
+from ..core.live.deliveries import Taker
 
 Item = TypeVar("Item")
-
-Taker: TypeAlias = Callable[[Item], bool]
-"""Takes an item at once, or returns False: it has to be read. Never waits."""
 
 
 def all_items(item: object) -> bool:

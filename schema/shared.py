@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 from graphql import ExecutionResult, execute_subscription_event
 
+from ..core.live.deliveries import Taker
 from ..resolvers.context import Context
 from .context import RequestContext
 from .executor import Executor
@@ -22,8 +23,8 @@ MADE_BYTES = 1 << 20
 MADE_SECONDS = 1.0
 """Results that are there for others: so many of an operation, so large together, for so long."""
 
-ResultTaker: TypeAlias = Callable[[Result], bool]
-"""Sends a result at once, or returns False: it has to wait. Never waits."""
+ResultTaker: TypeAlias = Taker[Result]
+"""Sends a result to its client."""
 
 
 class Shared(Generic[Item]):
@@ -70,7 +71,7 @@ class Shared(Generic[Item]):
                     # Others may wait for it, too: it is not cancelled with one of them.
                     yield made if isinstance(made, Result) else await asyncio.shield(made)
 
-    def _taker(self, at_once: ResultTaker) -> Callable[[Item], bool]:
+    def _taker(self, at_once: ResultTaker) -> Taker[Item]:
         def take(item: Item) -> bool:
             if not self._following.wanted(item):
                 return True

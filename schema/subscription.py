@@ -12,6 +12,7 @@ from ..core.execution.cursor import Cursor
 from ..core.execution.events import ChangeKind
 from ..core.execution.log import LogStream
 from ..core.live import listing
+from ..core.live.deliveries import Taker
 from ..core.live.feed import BURST, MESSAGES_PER_SECOND
 from ..resolvers.executions import (
     check_cursor,
@@ -25,7 +26,7 @@ from .context import Info
 from .enums import ExecutionStatus, ListChange, ProgressEvent
 from .errors import as_graphql_errors
 from .execution import Execution
-from .following import Following, Taker, all_items
+from .following import Following, all_items
 from .inputs import ExecutionFilter, filter_of, given
 from .log import LogPiece
 from .scalars import DateTime

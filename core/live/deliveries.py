@@ -2,12 +2,26 @@
 
 import asyncio
 from collections import deque
-from typing import Protocol
+from collections.abc import Callable
+from typing import Protocol, TypeAlias, TypeVar
 
 from ..fairness import LoopBudget
 
 PIECE = 25
 """So many changes are taken in about half a millisecond."""
+
+Item = TypeVar("Item")
+Taker: TypeAlias = Callable[[Item], bool]
+"""Takes an item at once, or returns False: it has to be read. Never waits."""
+
+
+def is_taken(item: Item, taker: Taker[Item] | None) -> bool:
+    """Whether there is a taker, and it takes the item. Never raises."""
+    try:
+        return taker is not None and taker(item)
+    except Exception:
+        # The reader meets it too, and nobody else is to suffer from it.
+        return False
 
 
 class Recipient(Protocol):

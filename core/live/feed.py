@@ -12,9 +12,10 @@ from ..execution.filter import ExecutionFilter
 from ..execution.model import Execution
 from ..fairness import LoopBudget
 from ..rate_limit import TokenBucket
-from .hub import Hub, Taker
+from .deliveries import Taker
+from .hub import Hub
 from .list_hub import ListHub
-from .list_reading import ListReading, ListTaker
+from .list_reading import ListReading
 from .listing import ExecutionsChange, ListChange, Mirror
 from .store import Entry, Store
 
@@ -68,7 +69,7 @@ class Feed:
         execution_id: str,
         after: Cursor | None,
         limit: int | None = None,
-        taker: Taker | None = None,
+        taker: Taker[Change] | None = None,
     ) -> AsyncGenerator[Change, None]:
         """See `ExecutionManager.watch`."""
         with self._hub.watching(execution_id, limit, taker) as watcher:
@@ -86,7 +87,10 @@ class Feed:
                 now = following.execution
 
     async def watch_list(
-        self, filter: ExecutionFilter, after: Cursor | None, taker: ListTaker | None = None
+        self,
+        filter: ExecutionFilter,
+        after: Cursor | None,
+        taker: Taker[ExecutionsChange] | None = None,
     ) -> AsyncGenerator[ExecutionsChange, None]:
         """See `ExecutionManager.watch_list`."""
         mirror, throttle = Mirror(filter), TokenBucket(self._clock, BURST, MESSAGES_PER_SECOND)

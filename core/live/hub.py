@@ -2,20 +2,16 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TypeAlias
 
 from ..execution.change import Change
 from ..execution.events import ChangeKind
 from ..fairness import LoopBudget
-from .deliveries import Deliveries
+from .deliveries import Deliveries, Taker, is_taken
 
 WATCHER_LIMIT = 256
-
-Taker: TypeAlias = Callable[[Change], bool]
-"""Takes a change at once, or returns False: it has to be read. Never waits."""
 
 
 class Watcher:
@@ -38,7 +34,9 @@ class Watcher:
         "_waits",
     )
 
-    def __init__(self, limit: int, deliveries: Deliveries, taker: Taker | None = None) -> None:
+    def __init__(
+        self, limit: int, deliveries: Deliveries, taker: Taker[Change] | None = None
+    ) -> None:
         self._changes: deque[Change] = deque()
         self._latest: Change | None = None
         self._limit = limit
@@ -74,13 +72,9 @@ class Watcher:
         return bool(self._changes)
 
     def _is_taken(self) -> bool:
-        if self._taker is None or self._missed or self._changes[0].terminal:
+        if self._missed or self._changes[0].terminal:
             return False
-        try:
-            return self._taker(self._changes[0])
-        except Exception:
-            # The reader meets it too, and nobody else is to suffer from it.
-            return False
+        return is_taken(self._changes[0], self._taker)
 
     def close(self) -> None:
         """What is queued is still read, then `next` returns None."""
@@ -129,7 +123,7 @@ class Hub:
 
     @contextmanager
     def watching(
-        self, execution_id: str, limit: int | None = None, taker: Taker | None = None
+        self, execution_id: str, limit: int | None = None, taker: Taker[Change] | None = None
     ) -> Iterator[Watcher]:
         """Everything that is published from now on reaches the watcher, until the block is left."""
         watcher = Watcher(limit or self._limit, self._deliveries, taker)

@@ -1,19 +1,16 @@
 """How a reader of the list gets what is new to it."""
 
-from collections.abc import AsyncGenerator, Callable
-from typing import TypeAlias
+from collections.abc import AsyncGenerator
 
 from ..fairness import LoopBudget
 from ..rate_limit import TokenBucket
+from .deliveries import Taker, is_taken
 from .list_hub import ListWatcher
 from .listing import ExecutionsChange, ListChange, Mirror
 from .store import Store
 
 FEW = 20
 """To look at so many changes takes too little time to be worth a pause."""
-
-ListTaker: TypeAlias = Callable[[ExecutionsChange], bool]
-"""Takes a change at once, or returns False: it has to be read. Never waits."""
 
 
 class ListReading:
@@ -29,7 +26,7 @@ class ListReading:
         mirror: Mirror,
         store: Store,
         throttle: TokenBucket,
-        taker: ListTaker | None,
+        taker: Taker[ExecutionsChange] | None,
     ) -> None:
         self._watcher = watcher
         self._mirror = mirror
@@ -72,7 +69,7 @@ class ListReading:
         if change is None:
             watcher.sleep()
             return False
-        if not self._is_taken(change):
+        if not is_taken(change, self._taker):
             self._left = change
             watcher.wake_reader()
             return False
@@ -81,13 +78,6 @@ class ListReading:
             watcher.wake_reader()
             return False
         return True
-
-    def _is_taken(self, change: ExecutionsChange) -> bool:
-        try:
-            return self._taker is not None and self._taker(change)
-        except Exception:
-            # The reader meets it too, and nobody else is to suffer from it.
-            return False
 
     def _next(self) -> ExecutionsChange | None:
         """The next change that is new to the reader, if there is one now."""

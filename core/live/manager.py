@@ -16,14 +16,14 @@ from ..execution.model import Execution, Status
 from ..execution.transition import applied
 from ..fairness import LoopBudget
 from ..pipelines.pipeline import Pipeline
+from .deliveries import Taker
 from .derived import Derived
 from .engine import Engine
 from .feed import Feed
 from .follower import Follower, OwnFiles
-from .hub import WATCHER_LIMIT, Taker
+from .hub import WATCHER_LIMIT
 from .idempotency import IdempotencyKeys, Past
 from .launch import launched, pending, random_word, taken_over
-from .list_reading import ListTaker
 from .listing import ExecutionsChange
 from .request import RETRY_KEY_PATH, StartRequest, checked_key, checked_reason
 from .store import RING_SIZE, Store
@@ -245,7 +245,7 @@ class ExecutionManager:
         after: str | None = None,
         *,
         limit: int | None = None,
-        taker: Taker | None = None,
+        taker: Taker[Change] | None = None,
     ) -> AsyncGenerator[Change, None]:
         """The state, then every change in order, until the execution has ended.
 
@@ -268,7 +268,7 @@ class ExecutionManager:
         self,
         filter: ExecutionFilter = EVERYTHING,
         after: str | None = None,
-        taker: ListTaker | None = None,
+        taker: Taker[ExecutionsChange] | None = None,
     ) -> AsyncGenerator[ExecutionsChange, None]:
         """ENTERED for each that matches, CAUGHT_UP, then what happens to the list.
 
