@@ -23,15 +23,15 @@ async def executions_list(ctx: Context, filter: ExecutionFilter, *, counted: boo
 
     It is of one moment, though a long one is made in pieces.
     """
-    derived, asked = ctx.manager.derived, (LIST, filter, counted)
-    answer = derived.answer(asked)
+    answer = known_list(ctx, filter, counted=counted)
     if answer is None:
+        derived = ctx.manager.derived
         revision = derived.revision
         found = list_executions(ctx, filter)
         items = b",".join(await _items(ctx, found))
         count = b',"count":%d' % len(found) if counted else b""
         answer = b'{"executions":[%b]%b}' % (items, count)
-        derived.put_answer(asked, answer, revision)
+        derived.put_answer((LIST, filter, counted), answer, revision)
     return answer
 
 

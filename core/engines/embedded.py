@@ -128,8 +128,8 @@ class EmbeddedEngine:
         It looks at those alone that it begins, and those before them whose pipeline is busy: it is
         called at each start and each end, and thousands may wait.
         """
+        of_pipeline = self._of_pipeline()
         while len(self._running) < self._limit:
-            of_pipeline = self._of_pipeline()
             waiting = self._waiting.items()
             found = next((one for one in waiting if _has_room(one[1].pipeline, of_pipeline)), None)
             if found is None:
@@ -137,6 +137,7 @@ class EmbeddedEngine:
             id, run = found
             del self._waiting[id]
             self._running[id] = run
+            of_pipeline[run.pipeline.id] += 1
             run.task = asyncio.create_task(self._run(run), name=id)
 
     def _of_pipeline(self) -> Counter[str]:

@@ -18,7 +18,6 @@ RING_BYTES = 512 * 1024
 STATE_MS = 20
 """Who comes within this time is told of a state by the same change."""
 
-
 _ENTERED = attrgetter("entered")
 
 
@@ -98,8 +97,8 @@ class Store:
         if entry is None:
             entry = Entry(execution, deque(), self.version, self.version)
             self._entries[execution.id] = entry
-            self._by_status[execution.status][execution.id] = entry
-        del self._by_status[entry.execution.status][execution.id]
+        else:
+            del self._by_status[entry.execution.status][execution.id]
         self._by_status[execution.status][execution.id] = entry
         entry.execution = execution
         entry.states.clear()
