@@ -1,7 +1,6 @@
 """Lists and pages of executions: searched, sorted, and merged with the history."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -137,9 +136,7 @@ def _page(
 ) -> ExecutionPage:
     """`counts` are None if the executions are to be searched: they are all that there are then."""
     if counts is None:
-        found = filter.matching(executions)
-        executions = [one for one in found if filter.admits(one.status)]
-        counts = Counter(one.status for one in found)
+        executions, counts = filter.counted(executions)
     page = paginate(executions, order, request, now)
     shown = {status: counts[status] for status in Status}
     return ExecutionPage(page, len(executions), shown, cursor)

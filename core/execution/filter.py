@@ -1,5 +1,6 @@
 """Which executions a reader wants to see."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -57,10 +58,18 @@ class ExecutionFilter:
         return self.of_any_status() != EVERYTHING
 
     def matching(self, executions: Sequence[Execution]) -> Sequence[Execution]:
-        """Those of the executions, all of which it admits, that match."""
+        """Those of the executions that match but for its conditions on the status."""
         if not self.has_constants:
             return executions
         return [one for one in executions if self._matches_constants(one)]
+
+    def counted(
+        self, executions: Sequence[Execution]
+    ) -> tuple[Sequence[Execution], Counter[Status]]:
+        """Those that match, and how many of each status match but for the conditions on that."""
+        found = self.matching(executions)
+        admitted = [one for one in found if self.admits(one.status)]
+        return admitted, Counter(one.status for one in found)
 
     def of_any_status(self) -> "ExecutionFilter":
         """The same filter without its conditions on the status: what status counts count."""

@@ -96,13 +96,11 @@ class HistoryReader:
         Raises:
             InvalidInput: a cursor or a number is off, or the page is too large to be whole.
         """
-        anyhow = filter.of_any_status()
-        found = [one for one in in_memory.values() if anyhow.matches(one)]
-        matching = [one for one in found if filter.admits(one.status)]
+        live, live_counts = filter.counted(list(in_memory.values()))
         row = ROW if whole else LIGHT_ROW
         rows = row.where(*_ended(in_memory), *conditions(filter))
         counted = select(COLUMNS.status, func.count()).where(
-            *_ended(in_memory), *conditions(anyhow)
+            *_ended(in_memory), *conditions(filter.of_any_status())
         )
         with self._reading() as connection:
             near = {
@@ -110,7 +108,7 @@ class HistoryReader:
                 for statement in around(rows, order, request)
                 for row in connection.execute(statement)
             }
-            matching += executions_of(
+            stored = executions_of(
                 connection,
                 near.values(),
                 self._damages,
@@ -120,9 +118,9 @@ class HistoryReader:
             )
             by_status = connection.execute(counted.group_by(COLUMNS.status))
             counts = Counter({Status(status): number for status, number in by_status})
-        counts.update(one.status for one in found)
+        counts.update(live_counts)
         return HistoryPage(
-            paginate(matching, order, request, now),
+            paginate([*live, *stored], order, request, now),
             sum(number for status, number in counts.items() if filter.admits(status)),
             {status: counts[status] for status in Status},
         )
