@@ -232,13 +232,22 @@ async def happen(manager: ExecutionManager, step: str, ids: list[str], number: i
         manager.apply(StageProgressed(id, 2000, 0, 0.1 * number))
 
 
-async def test_a_list_is_executed_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For all who follow it with the same filter and have seen the same of it."""
-    made: list[object] = []
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Every event that is executed."""
+    events: list[object] = []
     once = shared_room.execute_subscription_event
-    monkeypatch.setattr(
-        shared_room, "execute_subscription_event", lambda event: made.append(event) or once(event)
-    )
+
+    def noting(event: Any) -> Any:
+        events.append(event)
+        return once(event)
+
+    monkeypatch.setattr(shared_room, "execute_subscription_event", noting)
+    return events
+
+
+async def test_a_list_is_executed_once(made: list[object]) -> None:
+    """For all who follow it with the same filter and have seen the same of it."""
     async with managing(VirtualClock()) as manager:
         id, clients = await running(manager), [Client(quick=n % 2 == 0) for n in range(10)]
         async with following(manager, clients, {}, LIST):
@@ -250,13 +259,8 @@ async def test_a_list_is_executed_once(monkeypatch: pytest.MonkeyPatch) -> None:
             assert [one.taken for one in clients] == [1, 0] * 5
 
 
-async def test_it_is_executed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_it_is_executed_once(made: list[object]) -> None:
     """For all who follow, whether they take it or read it; and for all who come together."""
-    made: list[object] = []
-    once = shared_room.execute_subscription_event
-    monkeypatch.setattr(
-        shared_room, "execute_subscription_event", lambda event: made.append(event) or once(event)
-    )
     async with managing(VirtualClock()) as manager:
         id, clients = await running(manager), [Client(quick=n % 2 == 0) for n in range(10)]
         async with following(manager, clients, {"id": id}):
