@@ -45,7 +45,7 @@ def served(files: Mapping[str, str], *flags: str) -> Iterator[Served]:
             text=True,
         )
         try:
-            yield Served(_place(server), server.pid)
+            yield Served(place_of(server), server.pid)
         finally:
             server.terminate()
             server.wait(timeout=30)
@@ -62,9 +62,10 @@ def ask(connection: http.client.HTTPConnection, target: Target) -> bytes:
     return content
 
 
-def _place(server: "subprocess.Popen[str]") -> str:
+def place_of(server: "subprocess.Popen[str]", name: str = "the server") -> str:
+    """Where it listens, as it says itself."""
     assert server.stdout is not None
     for line in server.stdout:
         if found := re.search(r"http://([\w.:]+)", line):
             return found[1]
-    raise SystemExit("the server did not start")
+    raise SystemExit(f"{name} did not start")

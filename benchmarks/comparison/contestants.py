@@ -1,18 +1,17 @@
 """The servers that are measured: runcast as it is delivered, and its peers."""
 
 import os
-import re
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from served import Served, served
+from served import Served, place_of, served
 
 from .machine import Cores
 from .wires import Wires
@@ -121,7 +120,7 @@ def run_peer(cores: Cores, peer: Peer, executions: Path) -> Iterator[Running]:
         )
     assert process.stdin is not None
     try:
-        served_at = Served(_place(process, peer.command), process.pid)
+        served_at = Served(place_of(process, " ".join(peer.command)), process.pid)
         lines = process.stdin
         yield Running(peer.name, served_at, peer.doors, lambda line: _send(lines, line))
     finally:
@@ -135,10 +134,3 @@ def run_peer(cores: Cores, peer: Peer, executions: Path) -> Iterator[Running]:
 
 def _send(lines: IO[str], line: str) -> None:
     lines.write(line + "\n")
-
-
-def _place(process: "subprocess.Popen[str]", command: Sequence[str]) -> str:
-    assert process.stdout is not None
-    if found := re.search(r"http://([\w.]+:\d+)", process.stdout.readline()):
-        return found[1]
-    raise SystemExit(f"{' '.join(command)} did not start")

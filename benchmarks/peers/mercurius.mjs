@@ -1,18 +1,13 @@
 // mercurius with its compiler (jit) on fastify, as its documentation has it.
-import { readFileSync } from "node:fs";
 import Fastify from "fastify";
 import mercurius from "mercurius";
-import { followChanges, getExecution, listExecutions, listRows, pageExecutions, sayPlace } from "./store.mjs";
+import { followChanges, listRows, Query, sayPlace, typeDefs } from "./store.mjs";
 
 const app = Fastify();
 app.register(mercurius, {
-  schema: readFileSync(new URL("schema.graphql", import.meta.url), "utf8"),
+  schema: typeDefs,
   resolvers: {
-    Query: {
-      executions: () => listExecutions(),
-      executionsConnection: (_, { first }) => pageExecutions(first),
-      execution: (_, { id }) => getExecution(id),
-    },
+    Query,
     Subscription: {
       executionProgress: { subscribe: (_, { id }, { pubsub }) => pubsub.subscribe(id) },
     },

@@ -13,11 +13,11 @@ const STATUSES = ["QUEUED", "RUNNING", "CANCELLING", "COMPLETED", "FAILED", "CAN
 // REST's, as the query of the list: sorted at each request, as plain servers do it.
 export const listRows = () => [...rows].sort((one, other) => other.startTime - one.startTime);
 
-export const listExecutions = () => [...executionsById.values()].sort(newestFirst);
+const listExecutions = () => [...executionsById.values()].sort(newestFirst);
 
-export const getExecution = (id) => executionsById.get(id) ?? null;
+const getExecution = (id) => executionsById.get(id) ?? null;
 
-export function pageExecutions(first) {
+function pageExecutions(first) {
   const all = [...executionsById.values()].sort(inOneOrder);
   const counts = new Map(STATUSES.map((status) => [status, 0]));
   for (const { status } of all) counts.set(status, counts.get(status) + 1);
@@ -28,6 +28,15 @@ export function pageExecutions(first) {
     pageInfo: { hasNextPage: all.length > first },
   };
 }
+
+export const typeDefs = readFileSync(new URL("schema.graphql", import.meta.url), "utf8");
+
+// What both servers of GraphQL answer, by the names of its fields.
+export const Query = {
+  executions: () => listExecutions(),
+  executionsConnection: (_, { first }) => pageExecutions(first),
+  execution: (_, { id }) => getExecution(id),
+};
 
 // What a subscriber of that execution is sent.
 const progress = (event, execution, output) => ({

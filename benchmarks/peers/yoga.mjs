@@ -1,20 +1,15 @@
 // graphql-yoga with graphql-ws, as their documentation has it.
-import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { useServer } from "graphql-ws/use/ws";
 import { createPubSub, createSchema, createYoga } from "graphql-yoga";
 import { WebSocketServer } from "ws";
-import { followChanges, getExecution, listExecutions, pageExecutions, sayPlace } from "./store.mjs";
+import { followChanges, Query, sayPlace, typeDefs } from "./store.mjs";
 
 const pubSub = createPubSub();
 const schema = createSchema({
-  typeDefs: readFileSync(new URL("schema.graphql", import.meta.url), "utf8"),
+  typeDefs,
   resolvers: {
-    Query: {
-      executions: () => listExecutions(),
-      executionsConnection: (_, { first }) => pageExecutions(first),
-      execution: (_, { id }) => getExecution(id),
-    },
+    Query,
     Subscription: {
       executionProgress: {
         subscribe: (_, { id }) => pubSub.subscribe("progress", id),
