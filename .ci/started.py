@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import urllib.parse
 import urllib.request
 
 
@@ -37,11 +38,12 @@ def look_at(origin: str) -> None:
 
 def look_at_page(origin: str, path: str, accept: str) -> int:
     """Every file that the page names is there, on the same server."""
-    asked = urllib.request.Request(origin + path, headers={"Accept": accept})
+    page = origin + path
+    asked = urllib.request.Request(page, headers={"Accept": accept})
     with urllib.request.urlopen(asked, timeout=20) as answer:
         names = re.findall(r'(?:src|href)="([^"]+\.(?:js|css))"', answer.read().decode())
     for name in names:
-        urllib.request.urlopen(origin + name, timeout=20).close()
+        urllib.request.urlopen(urllib.parse.urljoin(page, name), timeout=20).close()
     return len(names)
 
 
