@@ -1,7 +1,6 @@
 """Passes changes on to bounded watchers of one execution each."""
 
 import asyncio
-from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -29,7 +28,7 @@ class Watcher:
         "_latest",
         "_limit",
         "_missed",
-        "_ready",
+        "_sleep",
         "_taker",
         "_waits",
     )
@@ -37,11 +36,13 @@ class Watcher:
     def __init__(
         self, limit: int, deliveries: Deliveries, taker: Taker[Change] | None = None
     ) -> None:
-        self._changes: deque[Change] = deque()
+        # There are thousands of them: a deque and an event would take a kilobyte more.
+        self._changes: list[Change] = []
         self._latest: Change | None = None
         self._limit = limit
         self._missed = 0
-        self._ready = asyncio.Event()
+        self._sleep: asyncio.Future[None] | None = None
+        """While the reader waits."""
         self._closed = False
         self._deliveries = deliveries
         self._taker = taker
@@ -57,7 +58,7 @@ class Watcher:
             self._changes.append(change)
         self._latest = change
         if not self._waits:
-            self._ready.set()
+            self._wake()
         elif len(self._changes) == 1:
             self._deliveries.add(self)
 
@@ -68,7 +69,7 @@ class Watcher:
         if not self._is_taken():
             self._wake()
             return False
-        self._changes.popleft()
+        del self._changes[0]
         return bool(self._changes)
 
     def _is_taken(self) -> bool:
@@ -83,21 +84,22 @@ class Watcher:
 
     def _wake(self) -> None:
         self._waits = False
-        self._ready.set()
+        if self._sleep is not None and not self._sleep.done():
+            self._sleep.set_result(None)
 
     async def next(self) -> Change | None:
         """The oldest change that was not read yet, or the RESET that stands for the lost ones."""
         while not (self._changes or self._missed):
             if self._closed:
                 return None
-            self._ready.clear()
+            self._sleep = asyncio.get_running_loop().create_future()
             self._waits = self._taker is not None
             try:
-                await self._ready.wait()
+                await self._sleep
             finally:
-                self._waits = False
+                self._waits, self._sleep = False, None
         if self._changes:
-            return self._changes.popleft()
+            return self._changes.pop(0)
         return self._reset()
 
     def _reset(self) -> Change:

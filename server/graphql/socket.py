@@ -58,7 +58,7 @@ class Socket:
         self._tasks = asyncio.TaskGroup()
         self._operations: dict[str, asyncio.Task[None]] = {}
         self._mutating: set[asyncio.Task[None] | None] = set()
-        self._begun = asyncio.Event()
+        self._begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._acknowledged = False
 
     async def serve(self) -> None:
@@ -120,9 +120,9 @@ class Socket:
 
     async def _begin(self, payload: dict[str, Any]) -> None:
         """Browsers cannot set a header on a socket: the token may be in the payload."""
-        if self._begun.is_set():
+        if self._begun.done():
             raise Closed(4429, "Too many initialisation requests")
-        self._begun.set()
+        self._begun.set_result(None)
         header = self._socket.headers.get("authorization")
         said = payload.get("Authorization", payload.get("authorization", header))
         if not self._admits(said):
@@ -218,7 +218,7 @@ class Socket:
     async def _keep_alive(self) -> None:
         try:
             async with asyncio.timeout(INIT_SECONDS):
-                await self._begun.wait()
+                await self._begun
         except TimeoutError:
             await self._socket.close(4408, "Connection initialisation timeout")
             return
