@@ -13,6 +13,7 @@ from ..resolvers.context import Context
 from .answers import answer, encoded, json_answer
 from .body import check_type, json_object, text
 from .client import while_connected
+from .entity_tag import tagged
 from .lists import executions_list
 from .shapes import STATUS_WORDS, detail, historic_detail, history_record, started_answer
 
@@ -30,11 +31,12 @@ FILTERS = {word: _filter_of(word) for word in WORDS}
 
 
 async def list_executions(ctx: Context, request: Request) -> Response:
-    return json_answer(await executions_list(ctx, _asked_filter(request)))
+    return tagged(request, json_answer(await executions_list(ctx, _asked_filter(request))))
 
 
 async def list_running(ctx: Context, request: Request) -> Response:
-    return json_answer(await executions_list(ctx, FILTERS["running"], counted=True))
+    running = await executions_list(ctx, FILTERS["running"], counted=True)
+    return tagged(request, json_answer(running))
 
 
 async def show_execution(ctx: Context, request: Request) -> Response:

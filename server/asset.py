@@ -1,18 +1,18 @@
 """Files of the pages, and the policy that keeps a page to its own files."""
 
-from hashlib import blake2b
 from pathlib import PurePath
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ..rest_compat.entity_tag import ALWAYS_ASK, is_known, tag_of
 from .public_route import PublicRoute
 
 MEDIA_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
 HEADERS = {
     "Referrer-Policy": "no-referrer",
     # Asked again each time: a page must not be put together from two releases.
-    "Cache-Control": "no-cache",
+    "Cache-Control": ALWAYS_ASK,
 }
 
 
@@ -28,14 +28,13 @@ class Asset:
     def __init__(self, name: str, body: bytes, content_policy: str = POLICY) -> None:
         self._body = body
         self._media_type = MEDIA_TYPES[PurePath(name).suffix]
-        etag = f'"{blake2b(body, digest_size=12).hexdigest()}"'
         self._headers = HEADERS | {
             "Content-Security-Policy": content_policy,
-            "ETag": etag,
+            "ETag": tag_of(body),
         }
 
     def answer(self, request: Request) -> Response:
-        if self._headers["ETag"] in request.headers.get("if-none-match", ""):
+        if is_known(self._headers["ETag"], request.headers.get("if-none-match", "")):
             return Response(status_code=304, headers=self._headers)
         return Response(self._body, media_type=self._media_type, headers=self._headers)
 

@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ..core.execution.filter import EVERYTHING
 from ..resolvers.context import Context
 from ..rest_compat.admission import admit
+from ..rest_compat.entity_tag import ALWAYS_ASK, is_known, tag_of
 from ..rest_compat.executions import FILTERS
 from ..rest_compat.lists import known_list
 from ..schema.document import Operation, RequestError
@@ -22,6 +23,7 @@ JUDGED = frozenset(
     (b"host", b"origin", b"authorization", b"accept", b"content-type", b"content-encoding")
 )
 """The fields of a head that decide whether and how there is an answer."""
+OF_CONTENT = (b"content-type", b"content-length")
 MOST_MANNERS = 256
 LONGEST_BODY = 64 << 10
 MOST_BODIES = 500
@@ -63,6 +65,8 @@ class Express:
         self._ctx = ctx
         self._found: LRUCache[Hashable, RawHeaders | None] = LRUCache(MOST_MANNERS)
         self._asked: LRUCache[bytes, _Asked] = LRUCache(MOST_BODIES)
+        self._tags: dict[str, tuple[bytes, str]] = {}
+        """The entity tags of lists, each with the list that it was made of."""
         self._ways = {
             ("POST", "/graphql"): _Way(self._query, _graphql_headers, has_body=True),
             ("GET", "/api/executions"): _Way(self._executions, _rest_headers),
@@ -87,9 +91,22 @@ class Express:
             await self._app(scope, receive, send)
             return
         admit(scope)
-        headers = [(b"content-length", b"%d" % len(answer)), *headers]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        status, headers = 200, [(b"content-length", b"%d" % len(answer)), *headers]
+        if not way.has_body:
+            tag = self._tag(scope["path"], answer)
+            headers += [(b"etag", tag.encode()), (b"cache-control", ALWAYS_ASK.encode())]
+            if is_known(tag, Headers(scope=scope).get("if-none-match", "")):
+                status, answer = 304, b""
+                headers = [field for field in headers if field[0] not in OF_CONTENT]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": answer})
+
+    def _tag(self, path: str, answer: bytes) -> str:
+        known, tag = self._tags.get(path, (b"", ""))
+        if known is not answer:
+            tag = tag_of(answer)
+            self._tags[path] = answer, tag
+        return tag
 
     def _headers(self, scope: Scope, way: _Way) -> RawHeaders | None:
         """Of the answer; None if the request must go the long way."""

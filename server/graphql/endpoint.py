@@ -11,6 +11,7 @@ from starlette.websockets import WebSocket
 
 from ...resolvers.context import Context
 from ...rest_compat.client import while_connected
+from ...rest_compat.entity_tag import tagged
 from ...rest_compat.live import LiveResponse
 from ...schema.document import Operation, RequestError
 from ...schema.executable import ExecutableSchema, log_failure
@@ -86,7 +87,10 @@ class GraphQLEndpoint:
             # A mutation is carried through, though nobody waits for its result.
             is_query = operation.kind is OperationType.QUERY
             result = await (while_connected(request, result) if is_query else result)
-        return self._one_result(result.encoded, accept)
+        response = self._one_result(result.encoded, accept)
+        if request.method in READING and not isinstance(response, LiveResponse):
+            return tagged(request, response)
+        return response
 
     async def _subscribe(
         self, operation: Operation, asked: GraphQLRequest, accept: str | None
