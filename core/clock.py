@@ -49,9 +49,14 @@ class SystemClock:
         self._wall = wall
         self._measured = measured
         self._began = wall() - measured()
+        self._latest = 0
 
     def now(self) -> int:
-        return (self._began + self._measured()) // 1_000_000
+        now = (self._began + self._measured()) // 1_000_000
+        # What is in memory for minutes has many moments in it, and shares those that are the same.
+        if now != self._latest:
+            self._latest = now
+        return self._latest
 
     def monotonic(self) -> float:
         return self._measured() / 1e9

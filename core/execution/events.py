@@ -6,7 +6,7 @@ plain values, so that a log can carry them between processes.
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import ClassVar, TypeAlias
 
@@ -14,6 +14,7 @@ from ..errors import IllegalMove
 from ..json_value import JSON
 from .log import LogPiece
 from .model import (
+    NO_USAGE,
     STAGE_MOVES,
     Cancellation,
     EndReason,
@@ -237,7 +238,7 @@ class StageCompleted(StageEvent):
     becomes = StageStatus.COMPLETED
 
     value: JSON
-    usage: Usage = field(default_factory=Usage)
+    usage: Usage = NO_USAGE
     model: str | None = None
 
     def after_stage(self, stage: StageRun) -> StageRun:

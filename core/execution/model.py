@@ -1,13 +1,13 @@
 """An execution and its stages, and the tables of the moves that they may make."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
 from ..errors import IllegalMove
 from ..json_value import JSON
-from .stage_log import StageLog
+from .stage_log import EMPTY_LOG, StageLog
 from .stored import StoredValue
 
 ID_PREFIX = "exec_"
@@ -101,6 +101,9 @@ class Usage:
         )
 
 
+NO_USAGE = Usage()
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """What went wrong: `type` is the kind (`ExitStatus`, `Timeout`, an exception's name)."""
@@ -141,6 +144,9 @@ class RunOptions:
     """Which command `cli` uses."""
 
 
+DEFAULTS = RunOptions()
+
+
 @dataclass(frozen=True, slots=True)
 class StageAttempt:
     """One attempt at a stage. Times in epoch ms."""
@@ -166,8 +172,8 @@ class StageRun:
     ended_at: int | None = None
     skip_reason: str | None = None
     model: str | None = None
-    usage: Usage = field(default_factory=Usage)
-    log: StageLog = field(default_factory=StageLog)
+    usage: Usage = NO_USAGE
+    log: StageLog = EMPTY_LOG
     """Of the latest attempt."""
     attempts: tuple[StageAttempt, ...] = ()
     """In order; the latest one's number is `attempt`."""
@@ -195,7 +201,7 @@ class StageRun:
             status=StageStatus.RUNNING,
             attempt=number,
             started_at=self.started_at or at,
-            log=StageLog(),
+            log=EMPTY_LOG,
             attempts=(*self.attempts, StageAttempt(number, at)),
             progress=None,
             next_attempt_at=None,
@@ -242,7 +248,7 @@ class Execution:
     ended_at: int | None = None
     current_stage: int = 0
     labels: tuple[tuple[str, str], ...] = ()
-    options: RunOptions = field(default_factory=RunOptions)
+    options: RunOptions = DEFAULTS
     output: JSON = None
     error: Failure | None = None
     cancellation: Cancellation | None = None
@@ -259,7 +265,7 @@ class Execution:
     @property
     def usage(self) -> Usage:
         """The sum over the stages."""
-        return sum((stage.usage for stage in self.stages), Usage())
+        return sum((stage.usage for stage in self.stages), NO_USAGE)
 
     @property
     def running_stage(self) -> int | None:

@@ -19,7 +19,7 @@ from .model import (
     Status,
     Usage,
 )
-from .stage_log import StageLog
+from .stage_log import EMPTY_LOG, StageLog
 from .stored import StoredValue
 
 STORED_VALUE_BYTES = 256 * 1024
@@ -64,7 +64,7 @@ def storable(execution: Execution) -> Execution:
 
 def light(execution: Execution) -> Execution:
     """The same execution without what may be large in it: its input, values and output."""
-    stages = tuple(replace(stage, value=None, log=StageLog()) for stage in execution.stages)
+    stages = tuple(replace(stage, value=None, log=EMPTY_LOG) for stage in execution.stages)
     return replace(execution, input="", stages=stages, output=None)
 
 

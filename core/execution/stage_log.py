@@ -59,6 +59,9 @@ class StageLog:
         return None if offset < first else text[offset - first :][:limit]
 
 
+EMPTY_LOG = StageLog()
+
+
 def _joined(tail: tuple[LogPiece, ...], piece: LogPiece) -> tuple[LogPiece, ...]:
     """Many small pieces of one stream are one: a program may say a word at a time."""
     if not tail or tail[-1].stream is not piece.stream or len(tail[-1].text) > JOINED_CHARACTERS:

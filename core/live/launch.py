@@ -2,14 +2,16 @@
 
 import secrets
 from dataclasses import replace
+from functools import lru_cache
 
 from ..errors import Conflict, NotFound
-from ..execution.model import ID_PREFIX, Execution, StageRun, StageStatus, Usage
+from ..execution.model import ID_PREFIX, NO_USAGE, Execution, StageRun, StageStatus
 from ..pipelines.pipeline import Pipeline
 from ..text import beginning
 from .request import StartRequest
 
 PREVIEW_UNITS = 100
+PENDING_STAGES = 10_000
 BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -40,7 +42,13 @@ def _preview(request: StartRequest) -> str:
 
 def pending(pipeline: Pipeline) -> tuple[StageRun, ...]:
     """The stages of a pipeline, none of which has begun."""
-    return tuple(StageRun(stage.id, stage.title, stage.type) for stage in pipeline.stages)
+    return tuple(_pending(stage.id, stage.title, stage.type) for stage in pipeline.stages)
+
+
+@lru_cache(maxsize=PENDING_STAGES)
+def _pending(id: str, name: str, type: str) -> StageRun:
+    """The same for every execution of a pipeline: each remembers how it began."""
+    return StageRun(id, name, type)
 
 
 def taken_over(
@@ -59,7 +67,7 @@ def taken_over(
         raise NotFound(
             f"the pipeline has no stage {from_stage!r}: it has {', '.join(ids)}", path=["fromStage"]
         )
-    done = {stage.id: replace(stage, usage=Usage()) for stage in old.stages if _is_done(stage)}
+    done = {stage.id: replace(stage, usage=NO_USAGE) for stage in old.stages if _is_done(stage)}
     before = ids[: ids.index(from_stage)]
     if missing := [id for id in before if id not in done]:
         raise Conflict(

@@ -26,7 +26,8 @@ from .idempotency import IdempotencyKeys, Past
 from .launch import launched, pending, random_word, taken_over
 from .listing import ExecutionsChange
 from .request import RETRY_KEY_PATH, StartRequest, checked_key, checked_reason
-from .store import RING_SIZE, Store
+from .ring import RING_SIZE
+from .store import Store
 
 RETENTION_SECONDS = 300.0
 MEMORY_BYTES = 512 << 20
@@ -226,6 +227,7 @@ class ExecutionManager:
             IllegalMove: it cannot happen to that execution; nothing was changed.
         """
         after = applied(event, self._store.get(event.execution_id))
+        self._store.put(event, after)
         self._publish(Change.of(event, after))
         return after
 
@@ -295,7 +297,6 @@ class ExecutionManager:
         self.apply(event)
 
     def _publish(self, change: Change) -> None:
-        self._store.put(change)
         self._keys.note(change.execution)
         self._feed.publish(change)
         if change.kind is not ChangeKind.OUTPUT:

@@ -1,20 +1,18 @@
 """The executions in memory, and what is needed to catch up with their changes."""
 
-from collections import deque
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from operator import attrgetter
+from typing import NamedTuple
 
 from ..execution.change import Change
-from ..execution.events import ChangeKind
+from ..execution.events import ChangeKind, Event
 from ..execution.model import Execution, Status
 from .derived import Derived
-from .weight import WeighedValue, change_weight, weighed
+from .ring import RING_SIZE, Ring
+from .weight import WeighedValue, weighed
 
-RING_SIZE = 256
-RING_BYTES = 512 * 1024
-"""How many of an execution's latest changes are there to catch up with, and how much text."""
 STATE_MS = 20
 """Who comes within this time is told of a state by the same change."""
 
@@ -26,15 +24,21 @@ class Entry:
     """An execution, its latest changes, and at which versions of the list it came and changed."""
 
     execution: Execution
-    ring: deque[Change]
+    ring: Ring
     entered: int
     changed: int
     weight: int = 0
     """In bytes, without the ring's."""
     values: tuple[WeighedValue, ...] = ()
-    ring_weight: int = 0
-    states: dict[ChangeKind, Change] = field(default_factory=dict)
+    states: tuple[Change, ...] = ()
     """Changes that say how it is now."""
+
+
+class Asked(NamedTuple):
+    """The changes of an execution that somebody has just caught up with."""
+
+    execution: Execution
+    changes: list[Change]
 
 
 @dataclass(slots=True)
@@ -55,6 +59,7 @@ class Store:
     weight: int = 0
     """How many bytes the executions take together, roughly."""
     derived: Derived = field(init=False)
+    _asked: Asked | None = None
     _departed: int = 1
     """The version at which an execution last left. Nothing of those that left is stored."""
 
@@ -87,55 +92,56 @@ class Store:
     def oldest_first(self) -> Iterator[Execution]:
         return (entry.execution for entry in self._entries.values())
 
-    def put(self, change: Change) -> None:
-        """Holds the execution as it is after the change."""
-        execution = change.execution
+    def put(self, event: Event, execution: Execution) -> None:
+        """Holds the execution as it is after the event."""
         self.derived.changed(execution.id)
-        if change.kind is not ChangeKind.OUTPUT:
+        is_listed = event.kind is not ChangeKind.OUTPUT
+        if is_listed:
             self.version += 1
         entry = self._entries.get(execution.id)
         if entry is None:
-            entry = Entry(execution, deque(), self.version, self.version)
+            entry = Entry(execution, Ring(), self.version, self.version)
             self._entries[execution.id] = entry
         else:
             del self._by_status[entry.execution.status][execution.id]
         self._by_status[execution.status][execution.id] = entry
-        entry.execution = execution
-        entry.states.clear()
-        self._remember(entry, change)
-        if change.kind is not ChangeKind.OUTPUT:
+        entry.execution, entry.states = execution, ()
+        self.weight -= entry.ring.weight
+        entry.ring.add(event, self.ring_size)
+        self.weight += entry.ring.weight
+        if is_listed:
             entry.changed = self.version
             self.weight -= entry.weight
             entry.weight, entry.values = weighed(execution, entry.values)
             self.weight += entry.weight
+            if execution.status.terminal:
+                # Nothing of it is weighed again.
+                entry.values = ()
 
     def remove(self, execution_id: str) -> Execution:
         """Forgets an execution, and returns it as it was last."""
         entry = self._entries.pop(execution_id)
         del self._by_status[entry.execution.status][execution_id]
         self.derived.changed(execution_id)
-        self.weight -= entry.weight + entry.ring_weight
+        self.weight -= entry.weight + entry.ring.weight
         self.version += 1
         self._departed = self.version
+        self._asked = None
         return entry.execution
-
-    def _remember(self, entry: Entry, change: Change) -> None:
-        """The latest changes stay, within their bounds; the very latest in any case."""
-        before = entry.ring_weight
-        entry.ring.append(change)
-        entry.ring_weight += change_weight(change)
-        while len(entry.ring) > self.ring_size or (
-            entry.ring_weight > RING_BYTES and len(entry.ring) > 1
-        ):
-            entry.ring_weight -= change_weight(entry.ring.popleft())
-        self.weight += entry.ring_weight - before
 
     def changes_since(self, execution_id: str, sequence: int) -> list[Change] | None:
         """Every change of one execution after `sequence`; None if they are not all known."""
         entry = self._entries[execution_id]
-        if not entry.ring[0].execution.sequence - 1 <= sequence <= entry.execution.sequence:
+        first = entry.ring.first
+        if not first - 1 <= sequence <= entry.execution.sequence:
             return None
-        return [change for change in entry.ring if change.execution.sequence > sequence]
+        return self._changes(entry)[sequence + 1 - first :]
+
+    def _changes(self, entry: Entry) -> list[Change]:
+        """All that are known of one; many who come together get the same ones."""
+        if self._asked is None or self._asked.execution is not entry.execution:
+            self._asked = Asked(entry.execution, entry.ring.changes())
+        return self._asked.changes
 
     def state(self, kind: ChangeKind, execution_id: str, at: int) -> Change:
         """A change of that kind that says how an execution is now, `at` epoch ms or just before.
@@ -143,10 +149,12 @@ class Store:
         Many who come together get the same one: what is made of it can be made once.
         """
         entry = self._entries[execution_id]
-        known = entry.states.get(kind)
-        if known is None or not known.at <= at < known.at + STATE_MS:
-            known = entry.states[kind] = Change(kind, entry.execution, at)
-        return known
+        for known in entry.states:
+            if known.kind is kind and known.at <= at < known.at + STATE_MS:
+                return known
+        state = Change(kind, entry.execution, at)
+        entry.states = (*(one for one in entry.states if one.kind is not kind), state)
+        return state
 
     def list_since(self, version: int) -> list[Entry] | None:
         """What has come or changed after `version`, as it is now, oldest change first.

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from typing import NamedTuple
 
-from ..execution.change import Change
+from ..execution.events import Event, StageLogged
 from ..execution.model import Execution
 from ..json_value import JSON
 
@@ -43,9 +43,9 @@ def _weighed(value: JSON) -> WeighedValue:
     return WeighedValue(value, value_weight(value))
 
 
-def change_weight(change: Change) -> int:
-    """Of the text in a change, in bytes."""
-    return 0 if change.piece is None else CHARACTER_BYTES * len(change.piece.text)
+def event_weight(event: Event) -> int:
+    """Of the text in an event, in bytes."""
+    return CHARACTER_BYTES * len(event.piece.text) if isinstance(event, StageLogged) else 0
 
 
 def value_weight(value: JSON) -> int:

@@ -8,15 +8,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from runcast.core.execution.change import Change
-from runcast.core.execution.events import ChangeKind
 from runcast.core.execution.filter import EVERYTHING, ExecutionFilter
-from runcast.core.execution.model import Execution, Status
+from runcast.core.execution.model import Status
 from runcast.core.fairness import LoopBudget
 from runcast.core.live.manager import ExecutionManager
 from runcast.rest_compat.lists import executions_list
 from runcast.rest_compat.shapes import list_item
-from samples import ScriptedEngine, an_execution
+from samples import ScriptedEngine, an_execution, put
 from virtual_clock import VirtualClock
 
 RUNNING = ExecutionFilter(status=frozenset({Status.RUNNING}))
@@ -27,18 +25,14 @@ def ctx() -> Any:
     """A context with thirty executions."""
     manager = ExecutionManager(ScriptedEngine(), VirtualClock())
     for number in range(30):
-        put(manager, an_execution(f"exec_{number}"))
+        put(manager._store, an_execution(f"exec_{number}"))
     return SimpleNamespace(manager=manager, loop_budget=manager.loop_budget)
-
-
-def put(manager: ExecutionManager, execution: Execution) -> None:
-    manager._store.put(Change(ChangeKind.STATUS_CHANGED, execution, 1))
 
 
 async def test_a_list_is_what_the_executions_are(ctx: Any) -> None:
     """At first, again, and after a change, with a filter and without."""
     for status in (Status.QUEUED, Status.RUNNING, Status.FAILED):
-        put(ctx.manager, replace(ctx.manager.get("exec_3"), status=status))
+        put(ctx.manager._store, replace(ctx.manager.get("exec_3"), status=status))
         for filter in (EVERYTHING, RUNNING, EVERYTHING):
             items = [list_item(one) for one in ctx.manager.list(filter)]
             assert json.loads(await executions_list(ctx, filter)) == {"executions": items}
@@ -51,7 +45,7 @@ async def test_a_list_that_is_known_is_not_made_again(ctx: Any) -> None:
     first = await executions_list(ctx, EVERYTHING)
     assert await executions_list(ctx, EVERYTHING) is first
     ctx.loop_budget = Counted()
-    put(ctx.manager, replace(ctx.manager.get("exec_3"), current_stage=2))
+    put(ctx.manager._store, replace(ctx.manager.get("exec_3"), current_stage=2))
     assert await executions_list(ctx, EVERYTHING) != first
     assert ctx.loop_budget.pieces == 1
 
@@ -63,7 +57,7 @@ async def test_a_list_is_made_in_pieces(ctx: Any) -> None:
     for _ in range(3):
         await asyncio.sleep(0)
     assert not making.done()
-    put(ctx.manager, replace(ctx.manager.get("exec_29"), current_stage=2))
+    put(ctx.manager._store, replace(ctx.manager.get("exec_29"), current_stage=2))
     assert b'"currentStage":2' not in await making
     assert b'"currentStage":2' in await executions_list(ctx, EVERYTHING)
 

@@ -17,7 +17,6 @@ from graphql import parse
 from graphql.execution.values import VariableValues
 from hypothesis import HealthCheck, given, settings, strategies as st
 from runcast.core.errors import NotFound, Unavailable
-from runcast.core.execution.change import Change
 from runcast.core.execution.events import ChangeKind
 from runcast.core.execution.log import LogPiece, LogSlice, LogStream
 from runcast.core.execution.model import Execution, StageRun, StageStatus, Status, Usage
@@ -35,7 +34,7 @@ from runcast.schema.limits import Limits
 from runcast.schema.node import Node
 from runcast.schema.reads import STILL
 from runcast.schema.result import Result
-from samples import ScriptedEngine, a_pipeline, an_execution
+from samples import ScriptedEngine, a_pipeline, an_execution, put
 from strawberry.extensions import FieldExtension
 from strawberry.schema.config import StrawberryConfig
 from virtual_clock import EPOCH_MS, VirtualClock
@@ -176,7 +175,7 @@ class World:
             self.put(replace(execution, id=f"exec_{number}", sequence=1))
 
     def put(self, execution: Execution) -> None:
-        self.manager._store.put(Change(ChangeKind.STAGE_CHANGED, execution, EPOCH_MS))
+        put(self.manager._store, execution, ChangeKind.STAGE_CHANGED)
 
     def change(self, id: str, **values: Any) -> None:
         now = self.manager.get(id)

@@ -5,8 +5,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from runcast.core.execution.change import Change
-from runcast.core.execution.events import ChangeKind
 from runcast.core.execution.filter import EVERYTHING
 from runcast.core.live.manager import ExecutionManager
 from runcast.rest_compat.executions import FILTERS
@@ -14,7 +12,7 @@ from runcast.rest_compat.lists import executions_list
 from runcast.schema.executable import ExecutableSchema
 from runcast.schema.limits import Limits
 from runcast.server.express import LONGEST_BODY, Express
-from samples import ScriptedEngine, an_execution
+from samples import ScriptedEngine, an_execution, put
 from server_process import ServerProcess
 from starlette.types import Message, Receive, Scope, Send
 from virtual_clock import VirtualClock
@@ -42,7 +40,7 @@ class Lane:
     def start(self) -> None:
         number = self.manager.derived.revision
         execution = an_execution(f"exec_{number}")
-        self.manager._store.put(Change(ChangeKind.STATUS_CHANGED, execution, 1))
+        put(self.manager._store, execution)
 
     async def ask(
         self, path: str = "/graphql", *pieces: bytes, query: bytes = b"", **head: str

@@ -1,14 +1,23 @@
 """Pipelines, executions and requests, as small as a test needs them."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runcast.core.execution.events import CancelRequested, Event, Sink, StageLogged, Submitted
+from runcast.core.execution.events import (
+    CancelRequested,
+    ChangeKind,
+    Event,
+    Sink,
+    StageLogged,
+    Submitted,
+)
 from runcast.core.execution.log import LogPiece, LogStream
 from runcast.core.execution.model import Execution
 from runcast.core.execution.stage_log import StageLog
 from runcast.core.live.launch import pending
 from runcast.core.live.request import StartRequest
+from runcast.core.live.store import Store
 from runcast.core.pipelines.pipeline import Pipeline, PipelineFile
 
 STAGES = ("one", "two")
@@ -37,6 +46,28 @@ def an_execution(id: str = "exec_1", *stages: str, **values: Any) -> Execution:
         "stages": pending(a_pipeline(*stages)),
     }
     return Execution(id, **(defaults | values))
+
+
+@dataclass(frozen=True, slots=True)
+class Became(Event):
+    """Whatever has happened: this is the execution that follows, in its next sequence."""
+
+    execution: Execution
+    shown_as: ChangeKind = ChangeKind.STATUS_CHANGED
+
+    def after(self, execution: Execution) -> Execution:
+        return self.execution
+
+    @property
+    def kind(self) -> ChangeKind:
+        return self.shown_as
+
+
+def put(store: Store, execution: Execution, kind: ChangeKind = ChangeKind.STATUS_CHANGED) -> None:
+    """The store holds the execution as it is here, because of a change of that kind."""
+    id, at = execution.id, execution.started_at
+    event = Became(id, at, execution, kind) if id in store else Submitted(id, at, execution)
+    store.put(event, execution)
 
 
 def a_request(input: str = "hello", **values: Any) -> StartRequest:

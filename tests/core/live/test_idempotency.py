@@ -7,13 +7,11 @@ import pytest
 from past import Memory
 from patience import turns
 from runcast.core.errors import Conflict, Unavailable
-from runcast.core.execution.change import Change
-from runcast.core.execution.events import Submitted
 from runcast.core.execution.model import Execution
 from runcast.core.live.idempotency import IdempotencyKeys
 from runcast.core.live.request import StartRequest
 from runcast.core.live.store import Store
-from samples import a_request, an_execution
+from samples import a_request, an_execution, put
 
 
 def begun(request: StartRequest, id: str = "exec_1") -> Execution:
@@ -22,8 +20,7 @@ def begun(request: StartRequest, id: str = "exec_1") -> Execution:
 
 def live(keys: IdempotencyKeys, execution: Execution) -> None:
     """The execution is started."""
-    event = Submitted(execution.id, execution.started_at, execution)
-    keys._store.put(Change.of(event, execution))
+    put(keys._store, execution)
     keys.note(execution)
 
 

@@ -6,15 +6,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from runcast.core.execution.change import Change
-from runcast.core.execution.events import ChangeKind
+from runcast.core.execution.events import StageLogged
 from runcast.core.execution.log import LogPiece, LogStream
 from runcast.core.execution.model import Execution
 from runcast.core.execution.stored import StoredValue
 from runcast.core.json_value import JSON
 from runcast.core.live import weight
 from runcast.core.live.store import Store
-from samples import an_execution
+from samples import an_execution, put
 
 STORED = StoredValue("values/exec_1/one/1", 1 << 30, "0" * 64)
 
@@ -60,8 +59,7 @@ def test_a_value_is_weighed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     for sequence in range(1, 50):
         if sequence == 25:
             values[1] = ["c"]
-        execution = replace(with_values(*values), sequence=sequence)
-        store.put(Change(ChangeKind.STATUS_CHANGED, execution, sequence))
+        put(store, replace(with_values(*values), sequence=sequence))
     assert seen == [["a"], None, "b", ["c"]]
     known, _ = weight.weighed(with_values(*values))
     assert store.weight == known
@@ -72,9 +70,9 @@ def test_nothing_is_counted_of_what_has_left() -> None:
     store = Store()
     for number in range(10):
         execution = replace(with_values([1] * number, "x" * 1000), id=f"exec_{number}")
-        store.put(Change(ChangeKind.STATUS_CHANGED, execution, 1))
+        put(store, execution)
         piece = LogPiece(0, LogStream.STDOUT, json.dumps("y" * 1000), 1)
-        store.put(Change(ChangeKind.OUTPUT, execution, 2, 0, piece))
+        store.put(StageLogged(execution.id, 2, 0, piece, 0), execution)
     assert store.weight > 10 * (1000 + 2 * 1000)
     for number in range(10):
         store.remove(f"exec_{number}")
