@@ -6,7 +6,8 @@ connections, the largest query that is legal, asked for and left, details of a m
 lists, pages of history, thousands of cancels while a hundred follow the list. Beside it, one client
 asks for `/healthz`, over a new connection each time, and others start executions. Before, meanwhile
 and afterwards: how long `/healthz` took, and how much memory the server had; `--draw` draws it into
-`docs/images/attack.svg` (needs matplotlib).
+`docs/images/attack.svg` (needs matplotlib). `--each` makes one attack after the other, each on a
+server of its own.
 """
 
 import argparse
@@ -18,10 +19,13 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Self
 
 import psutil
 from served import JSON_HEADERS, Served, ask, served
@@ -133,22 +137,24 @@ def start(server: Served, pipeline: str) -> str:
 
 def attack(server: Served, nested: str, only: list[str]) -> None:
     """In a process of its own, until that is ended; each attack begins again when it is over."""
-    works: dict[str, Callable[[], None]] = {
-        name: lambda greeting=greeting, bytes_=bytes_: flood(server, greeting, bytes_)  # type: ignore[misc]
-        for name, (greeting, bytes_) in FLOODS.items()
-    } | {
-        "queries that are left": lambda: leave(server),
-        "details": lambda: read(server, f"/api/executions/{nested}"),
-        "events": lambda: read(server, f"/api/executions/{nested}/events"),
-        "history": lambda: read(server, "/api/executions/history?pageSize=100"),
-        "cancels": lambda: cancel_many(server),
-        "idle connections": lambda: idle(server),
-        "followers": lambda: follow(server),
-    }
-    for name, work in works.items():
-        if not only or name in only:
-            threading.Thread(target=_again, args=(work,), daemon=True).start()
+    for name in only or ATTACKS:
+        work = partial(ATTACKS[name], server, nested)
+        threading.Thread(target=_again, args=(work,), daemon=True).start()
     threading.Event().wait()
+
+
+ATTACKS: dict[str, Callable[[Served, str], None]] = {
+    name: lambda server, nested, flooding=flooding: flood(server, *flooding)  # type: ignore[misc]
+    for name, flooding in FLOODS.items()
+} | {
+    "queries that are left": lambda server, nested: leave(server),
+    "details": lambda server, nested: read(server, f"/api/executions/{nested}"),
+    "events": lambda server, nested: read(server, f"/api/executions/{nested}/events"),
+    "history": lambda server, nested: read(server, "/api/executions/history?pageSize=100"),
+    "cancels": lambda server, nested: cancel_many(server),
+    "idle connections": lambda server, nested: idle(server),
+    "followers": lambda server, nested: follow(server),
+}
 
 
 def _again(work: Callable[[], None]) -> None:
@@ -172,43 +178,86 @@ def watch(server: Served, line: Connection) -> None:
     line.send(taken)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=60.0)
-    parser.add_argument("--only", action="append", help="an attack, by its name; all if left out")
-    parser.add_argument("--draw", action="store_true")
-    options = parser.parse_args()
-    with served(PIPELINES, "--history-max", "1000") as server:
-        nested = start(server, "nested")
-        for _ in range(100):
-            start(server, "many")
-        while server.ask_json(("GET", "/api/executions/running", None))["count"]:
-            time.sleep(0.1)
-        begun, waits, memory, ended = observed(server, nested, options.seconds, options.only or [])
-        innocent = server.ask_json(("GET", "/api/executions?status=failed", None))["executions"]
-    phases = {
-        "before": (0.0, begun),
-        "meanwhile": (begun, ended),
-        "afterwards": (ended + 1, float("inf")),
-    }
-    print(f"GET /healthz, milliseconds{'p50':>10}{'p99':>8}{'max':>8}   memory, MiB at most")
-    for name, (first, last) in phases.items():
-        taken = sorted(took * 1000 for at, took in waits if first <= at < last)
-        most = max(size for at, size in memory if first <= at < last) / (1 << 20)
-        middle, late = taken[len(taken) // 2], taken[int(len(taken) * 0.99)]
-        print(f"{name:<26}{middle:10.1f}{late:8.1f}{taken[-1]:8.1f}   {most:.0f}")
-    print(f"executions that failed: {len(innocent)}")  # type: ignore[arg-type]
-    if options.draw:
-        draw(begun, ended, waits, memory)
-
-
 Series = list[tuple[float, float]]
+"""Moments, and what was seen then."""
 
 
-def observed(
+@dataclass(frozen=True)
+class Observed:
+    """What was seen of a server that was attacked from `begun` to `ended`."""
+
+    begun: float
+    ended: float
+    waits: Series
+    """For an answer, in seconds."""
+    memory: Series
+    """In bytes."""
+    failed: int
+    """How many executions."""
+
+    @classmethod
+    def of(cls, seconds: float, only: list[str]) -> Self:
+        """A new server, on which something has run already."""
+        with served(PIPELINES, "--history-max", "1000") as server:
+            nested = start(server, "nested")
+            for _ in range(100):
+                start(server, "many")
+            while server.ask_json(("GET", "/api/executions/running", None))["count"]:
+                time.sleep(0.1)
+            begun, ended, waits, memory = observe(server, nested, seconds, only)
+            failed = server.ask_json(("GET", "/api/executions?status=failed", None))["executions"]
+        return cls(begun, ended, waits, memory, len(failed))  # type: ignore[arg-type]
+
+    @property
+    def phases(self) -> dict[str, tuple[float, float]]:
+        return {
+            "before": (0.0, self.begun),
+            "meanwhile": (self.begun, self.ended),
+            "afterwards": (self.ended + 1, float("inf")),
+        }
+
+    def taken(self, phase: str) -> tuple[float, float, float]:
+        """Milliseconds for an answer: the median, of 99 % at most, and the longest."""
+        first, last = self.phases[phase]
+        taken = sorted(took * 1000 for at, took in self.waits if first <= at < last)
+        return taken[len(taken) // 2], taken[int(len(taken) * 0.99)], taken[-1]
+
+    def memory_at_most(self, phase: str) -> float:
+        """In MiB."""
+        first, last = self.phases[phase]
+        return max(size for at, size in self.memory if first <= at < last) / (1 << 20)
+
+    def draw(self) -> None:
+        import matplotlib
+
+        matplotlib.use("svg")
+        matplotlib.rcParams["svg.hashsalt"] = "runcast"
+        from matplotlib import pyplot
+
+        figure, (above, below) = pyplot.subplots(2, 1, sharex=True, figsize=(8, 4.5))
+        above.plot(
+            [at - self.begun for at, _ in self.waits],
+            [took * 1000 for _, took in self.waits],
+            ".",
+            ms=2,
+            rasterized=True,
+        )
+        above.set_yscale("log")
+        above.set_ylabel("/healthz, ms")
+        times, sizes = zip(*self.memory, strict=True)
+        below.plot([at - self.begun for at in times], [size / (1 << 20) for size in sizes])
+        below.set_ylim(bottom=0)
+        below.set_ylabel("memory, MiB")
+        below.set_xlabel("seconds since the attack began")
+        for axes in (above, below):
+            axes.axvspan(0, self.ended - self.begun, alpha=0.1)
+        figure.savefig(PICTURE, metadata={"Date": None})
+
+
+def observe(
     server: Served, nested: str, seconds: float, only: list[str]
-) -> tuple[float, Series, Series, float]:
-    """When the attack began, the waits, the memory, and when it was over."""
+) -> tuple[float, float, Series, Series]:
+    """When the attack began and ended, the waits, and the memory."""
     ours, its = multiprocessing.Pipe()
     watching = multiprocessing.Process(target=watch, args=(server, its))
     watching.start()
@@ -230,33 +279,40 @@ def observed(
     ours.send("enough")
     waits = ours.recv()
     watching.join()
-    return begun, waits, memory, ended
+    return begun, ended, waits, memory
 
 
-def draw(begun: float, ended: float, waits: Series, memory: Series) -> None:
-    import matplotlib
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--only", action="append", help="an attack, by its name; all if left out")
+    parser.add_argument("--each", action="store_true", help="one after the other")
+    parser.add_argument("--draw", action="store_true")
+    options = parser.parse_args()
+    if options.each:
+        say_each(options.seconds, options.only or ATTACKS)
+        return
+    observed = Observed.of(options.seconds, options.only or [])
+    print(f"GET /healthz, milliseconds{'p50':>10}{'p99':>8}{'max':>8}   memory, MiB at most")
+    for phase in observed.phases:
+        middle, late, longest = observed.taken(phase)
+        most = observed.memory_at_most(phase)
+        print(f"{phase:<26}{middle:10.1f}{late:8.1f}{longest:8.1f}   {most:.0f}")
+    print(f"executions that failed: {observed.failed}")
+    if options.draw:
+        observed.draw()
 
-    matplotlib.use("svg")
-    matplotlib.rcParams["svg.hashsalt"] = "runcast"
-    from matplotlib import pyplot
 
-    figure, (above, below) = pyplot.subplots(2, 1, sharex=True, figsize=(8, 4.5))
-    above.plot(
-        [at - begun for at, _ in waits],
-        [took * 1000 for _, took in waits],
-        ".",
-        ms=2,
-        rasterized=True,
+def say_each(seconds: float, names: Iterable[str]) -> None:
+    print(
+        f"GET /healthz, milliseconds{'p50':>10}{'p99':>8}{'max':>8}   memory, MiB before, at most"
     )
-    above.set_yscale("log")
-    above.set_ylabel("/healthz, ms")
-    below.plot([at - begun for at, _ in memory], [size / (1 << 20) for _, size in memory])
-    below.set_ylim(bottom=0)
-    below.set_ylabel("memory, MiB")
-    below.set_xlabel("seconds since the attack began")
-    for axes in (above, below):
-        axes.axvspan(0, ended - begun, alpha=0.1)
-    figure.savefig(PICTURE, metadata={"Date": None})
+    for name in names:
+        observed = Observed.of(seconds, [name])
+        middle, late, longest = observed.taken("meanwhile")
+        before, most = map(observed.memory_at_most, ("before", "meanwhile"))
+        waits = f"{middle:10.1f}{late:8.1f}{longest:8.1f}"
+        print(f"{name:<26}{waits}   {before:.0f}, {most:.0f}", flush=True)
 
 
 def _opened(server: Served) -> socket.socket:

@@ -8,10 +8,10 @@ from typing import Self
 
 THRESHOLDS = (700, 10, 5)
 """A full collection comes after some 35,000 more objects, and takes about 5 ms for these."""
-COUNTED = 8
+COUNTED = 2
 """Full collections from one count of what is frozen to the next."""
-FEWEST = 300_000
-"""So many objects are frozen, at least, before all are looked through: some 2,000 executions."""
+FEWEST = 100_000
+"""So many objects are frozen, at least, before all are looked through: some 1,500 executions."""
 GROWTH = 1.5
 """How much more there must be than after the last time."""
 
