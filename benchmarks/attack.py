@@ -304,9 +304,7 @@ def main() -> None:
 
 
 def say_each(seconds: float, names: Iterable[str]) -> None:
-    print(
-        f"GET /healthz, milliseconds{'p50':>10}{'p99':>8}{'max':>8}   memory, MiB before, at most"
-    )
+    print(f"GET /healthz, milliseconds{'p50':>10}{'p99':>8}{'max':>8}   MiB before, at most")
     for name in names:
         observed = Observed.of(seconds, [name])
         middle, late, longest = observed.taken("meanwhile")

@@ -34,7 +34,7 @@ def uncollected() -> Iterator[None]:
 class Collector:
     """Keeps full collections short, however many executions are in memory. A context manager.
 
-    An execution is more than a hundred objects that live for minutes, none of which is garbage
+    An execution is dozens of objects that live for minutes, none of which is garbage
     before its references have gone. Python looks through all of them whenever there are a quarter
     more, and everybody waits. Here what a full collection has left is frozen, and later ones look
     at what has come since. What has become a cycle after it was frozen stays until there is half
