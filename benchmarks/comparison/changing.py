@@ -34,6 +34,7 @@ class Changes:
     def _run(self) -> None:
         due = time.perf_counter()
         while not self._stopped.wait(max(0, due - time.perf_counter())):
-            self._server.change(f"progress {next(self._ids)}")
             self.number += 1
+            share = self.number / (self.number + 1000)
+            self._server.change(f"progress {next(self._ids)} {share}")
             due += 1 / CHANGES_A_SECOND

@@ -48,7 +48,7 @@ class Running:
     served: Served
     doors: frozenset[str]
     change: Callable[[str], None]
-    """Takes `progress ID`, it has got further, or `output ID TEXT`, it has written something."""
+    """Takes `progress ID SHARE`, it has got so far, or `output ID TEXT`, it has written that."""
 
 
 ALL = frozenset({"GraphQL", "REST", "followers"})

@@ -2,19 +2,23 @@
 
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from functools import partial
+from itertools import cycle
 from pathlib import Path
 
 from .contestants import OURS, Peer, Running, run_ours, run_peer
 from .executions import hand_over, pipelines, start
-from .followers import Followers
+from .followers import AGE, Delivery, Followers, Operation
 from .machine import Cores, Meter, memory_bytes, wait_until_quiet
 from .measures import (
     CONNECTION,
     FOLLOWER,
     FOLLOWER_MEMORY,
+    LIST_MESSAGE,
+    LIST_P99,
     MESSAGE,
     P50,
     P99,
@@ -23,11 +27,14 @@ from .measures import (
 )
 from .options import Options
 from .progress import say
+from .requests import CHANGES, PROGRESS
 
 MICRO = 1e6
 DESCRIPTORS = 2
 """Of a follower at most, here or in the server, with room for the rest."""
 SNAPSHOT_SECONDS = 30.0
+REPORTING = 8
+"""So many executions get further in turn: of one that is faster, only the latest is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +57,19 @@ def pace(followers: int) -> Pace:
 
 @dataclass(slots=True)
 class Contest:
-    """A server and the execution that is followed there."""
+    """A server and an execution there that is followed by an operation."""
 
     server: Running
-    id: str
+    operation: Operation
+    event: Callable[[int], str]
+    """What to tell the server to do at a time in nanoseconds; followers are told of that time."""
     memory_before: int = 0
 
+    def followers(self, number: int) -> Followers:
+        return Followers(self.server.served.place, self.operation, number)
+
     def warm(self) -> None:
-        with closing(Followers(self.server.served.place, self.id, WARM_FOLLOWERS)) as followers:
+        with closing(self.followers(WARM_FOLLOWERS)) as followers:
             followers.subscribe()
             wait_until_quiet(self.server.served.pid)
             self.publish(followers, WARM_FOLLOWERS, WARM_PACE)
@@ -71,7 +83,7 @@ class Contest:
         due = time.monotonic()
         for _ in range(pace.events):
             time.sleep(max(0, due - time.monotonic()))
-            self.server.change(f"output {self.id} {time.monotonic_ns()}")
+            self.server.change(self.event(time.monotonic_ns()))
             due += 1 / pace.a_second
 
 
@@ -81,28 +93,42 @@ def measure(
     """All numbers of followers, by the same servers."""
     with ExitStack() as stack:
         ours, wires = stack.enter_context(run_ours(cores, pipelines()))
-        [id] = start(ours.served, "talking", 1)
-        wires.wait_for(1)
+        [talking] = start(ours.served, "talking", 1)
+        reporting = start(ours.served, "reporting", REPORTING)
+        wires.wait_for(1 + REPORTING)
         file = Path(stack.enter_context(tempfile.TemporaryDirectory()), "executions.json")
         hand_over(ours.served, file)
         running = [stack.enter_context(run_peer(cores, peer, file)) for peer in peers]
-        contests = [Contest(server, id) for server in [ours, *running]]
+        said = partial("output {} {}".format, talking)
+        of_one = {"query": PROGRESS, "variables": {"id": talking}}
+        contests = [Contest(server, of_one, said) for server in [ours, *running]]
+        list_contest = Contest(ours, {"query": CHANGES}, _progress_of(reporting))
         for contest in contests:
             contest.warm()
-        for size in options.followers:
-            if size * DESCRIPTORS > descriptors:
-                print(f"left out, this machine grants too few descriptors: {size} followers\n")
-                continue
+        sizes = list(_possible(options.followers, descriptors))
+        for size in sizes:
             say(f"{size:,} followers")
             for _ in range(options.rounds):
                 for contest in contests:
                     _read(contest, size, readings)
+        for size in sizes:
+            say(f"{size:,} followers of the list")
+            for _ in range(options.rounds):
+                _read_list(list_contest, size, readings)
+
+
+def _possible(sizes: Iterable[int], descriptors: int) -> Iterator[int]:
+    for size in sizes:
+        if size * DESCRIPTORS > descriptors:
+            print(f"left out, this machine grants too few descriptors: {size} followers\n")
+        else:
+            yield size
 
 
 def _read(contest: Contest, size: int, readings: Readings) -> None:
     name, pid = contest.server.name, contest.server.served.pid
     meter = Meter(pid)
-    with closing(Followers(contest.server.served.place, contest.id, size)) as followers:
+    with closing(contest.followers(size)) as followers:
         wait_until_quiet(pid)
         connected = meter.seconds()
         followers.subscribe()
@@ -115,14 +141,31 @@ def _read(contest: Contest, size: int, readings: Readings) -> None:
         if size >= 1000:
             grown = memory_bytes(pid) - contest.memory_before
             readings.add(FOLLOWER_MEMORY, size, name, grown / size / 1024)
-        _deliver(contest, followers, size, readings)
+        delivery, seconds = _deliver(contest, followers, size)
+        readings.add(MESSAGE, size, name, seconds / delivery.messages * MICRO)
+        readings.add(P50, size, name, delivery.p50)
+        readings.add(P99, size, name, delivery.p99)
     wait_until_quiet(pid)
 
 
-def _deliver(contest: Contest, followers: Followers, size: int, readings: Readings) -> None:
-    name, meter = contest.server.name, Meter(contest.server.served.pid)
+def _read_list(contest: Contest, size: int, readings: Readings) -> None:
+    name, pid = contest.server.name, contest.server.served.pid
+    with closing(contest.followers(size)) as followers:
+        followers.subscribe()
+        wait_until_quiet(pid)
+        delivery, seconds = _deliver(contest, followers, size)
+        readings.add(LIST_MESSAGE, size, name, seconds / delivery.messages * MICRO)
+        readings.add(LIST_P99, size, name, delivery.p99)
+    wait_until_quiet(pid)
+
+
+def _deliver(contest: Contest, followers: Followers, size: int) -> tuple[Delivery, float]:
+    """How the events have arrived, and the seconds on the processor that they took."""
+    meter = Meter(contest.server.served.pid)
     contest.publish(followers, size, pace(size))
-    delivery = followers.delivery()
-    readings.add(MESSAGE, size, name, meter.seconds() / delivery.messages * MICRO)
-    readings.add(P50, size, name, delivery.p50)
-    readings.add(P99, size, name, delivery.p99)
+    return followers.delivery(), meter.seconds()
+
+
+def _progress_of(ids: list[str]) -> Callable[[int], str]:
+    in_turn = cycle(ids)
+    return lambda nanoseconds: f"progress {next(in_turn)} {nanoseconds / AGE!r}"

@@ -12,12 +12,17 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from .follower import PATIENCE_SECONDS, Follower
-from .requests import PROGRESS
 
+Operation = dict[str, Any]
+"""What a subscription sends: `query` and `variables`."""
 AT_ONCE = 500
 """So many connections are opened together: a server grants strangers only so many."""
 STAMP = re.compile(rb"(\d+)\\n")
 """The time at which an event was asked for, in nanoseconds: a line in the text of the output."""
+SHARE = re.compile(rb'"UPDATED".*"progress":([\d.e-]+)')
+"""The same in a change of a list: the progress, as a share of AGE."""
+AGE = 1e17
+"""In nanoseconds: older is no machine. What time it is, is a share of it to the nanosecond."""
 LOOK_SECONDS = 0.2
 
 
@@ -32,12 +37,12 @@ class Delivery:
 
 
 class Followers:
-    """Of one execution, seen from the benchmark. To be closed."""
+    """So many that send the same operation, seen from the benchmark. To be closed."""
 
-    def __init__(self, place: str, id: str, number: int) -> None:
+    def __init__(self, place: str, operation: Operation, number: int) -> None:
         self._place = place
         self._line, its = multiprocessing.Pipe()
-        arguments = (place, id, number, its)
+        arguments = (place, operation, number, its)
         self._process = multiprocessing.Process(target=_follow, args=arguments, daemon=True)
         self._process.start()
         self._answer()
@@ -52,7 +57,7 @@ class Followers:
         return taken
 
     def expect(self, lines: int) -> None:
-        """From now on so many lines of output are read, of all followers together."""
+        """From now on so many lines or changes are read, of all followers together."""
         self._line.send(("expect", lines))
 
     def delivery(self) -> Delivery:
@@ -77,13 +82,12 @@ class Followers:
             raise SystemExit(f"the followers of {self._place} have failed") from None
 
 
-def _follow(place: str, id: str, number: int, line: Connection) -> None:
+def _follow(place: str, operation: Operation, number: int, line: Connection) -> None:
     """What the process of the followers does, as it is asked."""
     begun = time.monotonic()
     followers = [one for some in _in_waves(place, number) for one in some]
     connecting = time.monotonic() - begun
     line.send("connected")
-    payload = {"query": PROGRESS, "variables": {"id": id}}
     with selectors.DefaultSelector() as selector:
         for follower in followers:
             selector.register(follower.socket, selectors.EVENT_READ, follower)
@@ -96,7 +100,7 @@ def _follow(place: str, id: str, number: int, line: Connection) -> None:
                 case "subscribe":
                     begun = time.monotonic()
                     for follower in followers:
-                        follower.send({"type": "subscribe", "id": "1", "payload": payload})
+                        follower.send({"type": "subscribe", "id": "1", "payload": operation})
                     line.send("subscribed")
                 case "snapshots", seconds:
                     last = reading.until_snapshots(number, seconds)
@@ -167,9 +171,11 @@ class Reading:
                 raise SystemExit(f"a subscription ended: {message[:300]!r}")
             return
         self._latest = time.monotonic()
-        if stamps := STAMP.findall(message):
+        stamps = [int(stamp) for stamp in STAMP.findall(message)]
+        stamps += [float(share) * AGE for share in SHARE.findall(message)]
+        if stamps:
             now = time.monotonic_ns()
-            self._delays += [(now - int(stamp)) / 1e6 for stamp in stamps]
+            self._delays += [(now - stamp) / 1e6 for stamp in stamps]
             self._messages += 1
         else:
             self._snapshots += 1

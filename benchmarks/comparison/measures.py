@@ -26,8 +26,10 @@ PAGE = Measure("first page of executionsConnection, 20 with stages", f"{CPU} a r
 DETAIL = Measure("one execution with its stages", f"{CPU} a request", HELD)
 UNFOLLOWED = Measure("an execution changes, nobody follows", f"{CPU} a change", HELD)
 MESSAGE = Measure("a message to a follower", f"{CPU} a message", FOLLOWING)
+LIST_MESSAGE = Measure("a change to a follower of the list", f"{CPU} a message", FOLLOWING)
 P50 = Measure("delivery, p50", "ms", FOLLOWING)
 P99 = Measure("delivery, p99", "ms", FOLLOWING)
+LIST_P99 = Measure("delivery to followers of the list, p99", "ms", FOLLOWING)
 CONNECTION = Measure("a new connection", f"{CPU} a connection", FOLLOWING)
 FOLLOWER = Measure("a new follower on it", f"{CPU} a follower", FOLLOWING)
 SNAPSHOTS = Measure("all come at once: connections, until each has its snapshot", "ms", FOLLOWING)
@@ -36,8 +38,8 @@ FIRST_ANSWER = Measure("from the start of the process to its first answer", "ms"
 STARTS = Measure("starts with 64 clients, each on disk", "a second", is_more_better=True)
 EXECUTION_MEMORY = Measure("memory of an execution, six stages and 1 kB of input", "KiB")
 ALL = (
-    *(LIST, CHANGING, REST, PAGE, DETAIL, UNFOLLOWED, MESSAGE, P50, P99, CONNECTION, FOLLOWER),
-    *(SNAPSHOTS, FOLLOWER_MEMORY, FIRST_ANSWER, STARTS, EXECUTION_MEMORY),
+    *(LIST, CHANGING, REST, PAGE, DETAIL, UNFOLLOWED, MESSAGE, P50, P99, LIST_MESSAGE, LIST_P99),
+    *(CONNECTION, FOLLOWER, SNAPSHOTS, FOLLOWER_MEMORY, FIRST_ANSWER, STARTS, EXECUTION_MEMORY),
 )
 
 

@@ -34,6 +34,9 @@ fragment Part on Stage { id name kind: type status attempt durationMs }"""
 PROGRESS = """subscription ($id: ID!) { executionProgress(id: $id) {
   event sequence status currentStage totalStages output { text }
 } }"""
+CHANGES = """subscription { executionsChanged { change execution {
+  id status currentStage totalStages sequence stages { status progress }
+} } }"""
 
 
 @dataclass(frozen=True, slots=True)

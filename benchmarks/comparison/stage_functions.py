@@ -16,11 +16,9 @@ async def fail(text: str) -> None:
 
 
 async def report(text: str, context: Any) -> str:
-    """Gets a little further with each line that the benchmark sends to this execution."""
-    lines = 0
-    async for _ in await _wire(context.execution_id):
-        lines += 1
-        context.progress(lines / (lines + 1000))
+    """Gets as far as each line says that the benchmark sends to this execution."""
+    async for line in await _wire(context.execution_id):
+        context.progress(float(line))
     return text
 
 

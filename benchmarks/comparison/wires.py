@@ -28,7 +28,7 @@ class Wires:
                 raise SystemExit(f"{len(self._wires)} of {number} executions run")
 
     def send(self, line: str) -> None:
-        """`progress ID` has the stage report progress; `output ID TEXT` has it say the text."""
+        """`progress ID SHARE` has the stage report it; `output ID TEXT` has it say the text."""
         _, id, *text = line.split()
         self._wires[id].sendall(f"{' '.join(text)}\n".encode())
 

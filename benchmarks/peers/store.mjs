@@ -48,7 +48,7 @@ const progress = (event, execution, output) => ({
   output,
 });
 
-// Each line: `progress ID`, the execution has got further; `output ID TEXT`, it has written a text.
+// Each line: `progress ID SHARE`, the execution has got so far; `output ID TEXT`, it has written a text.
 export function followChanges(publish) {
   const lines = createInterface({ input: process.stdin });
   lines.on("line", (line) => {

@@ -27,7 +27,7 @@ class Store:
 async def follow_changes(
     progress: Callable[[str], None], output: Callable[[str, str], None]
 ) -> None:
-    """Each line is `progress ID`, it has got further, or `output ID TEXT`."""
+    """Each line is `progress ID SHARE`, it has got so far, or `output ID TEXT`."""
     lines = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(lines), sys.stdin

@@ -61,6 +61,12 @@ class Event(ABC):
         """The index of the stage that the event is about."""
         return None
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether the state after it is to be stored. What it says otherwise is out of date soon,
+        or has a place of its own; the next event that is kept brings it along."""
+        return True
+
 
 Sink: TypeAlias = Callable[[Event], Awaitable[None]]
 """Where events go to take effect."""
@@ -208,6 +214,10 @@ class StageLogged(StageEvent):
     def kind(self) -> ChangeKind:
         return ChangeKind.OUTPUT
 
+    @property
+    def is_kept(self) -> bool:
+        return False
+
 
 @dataclass(frozen=True, slots=True)
 class StageProgressed(StageEvent):
@@ -217,6 +227,10 @@ class StageProgressed(StageEvent):
 
     def after_stage(self, stage: StageRun) -> StageRun:
         return replace(stage, progress=self.progress)
+
+    @property
+    def is_kept(self) -> bool:
+        return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,9 @@
 """What readers follow: one execution, or the list, from a snapshot or a cursor on."""
 
-from collections.abc import AsyncGenerator, Iterator
+from collections import Counter
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing
+from weakref import WeakValueDictionary
 
 from ..clock import Clock
 from ..errors import NotFound, Stopping
@@ -9,14 +11,14 @@ from ..execution.change import Change
 from ..execution.cursor import Cursor
 from ..execution.events import ChangeKind
 from ..execution.filter import ExecutionFilter
-from ..execution.model import Execution
+from ..execution.model import Execution, Status
 from ..fairness import LoopBudget
 from ..rate_limit import TokenBucket
 from .deliveries import Taker
 from .hub import Hub
 from .list_hub import ListHub
-from .list_reading import ListReading
-from .listing import ExecutionsChange, ListChange, Mirror
+from .list_reading import Audience, ListReading
+from .listing import ExecutionsChange, ListChange, Listing
 from .store import Entry, Store
 
 BURST = 100
@@ -24,6 +26,7 @@ MESSAGES_PER_SECOND = 100
 """How many changes of the list a reader is sent."""
 PIECE = 200
 """Of a list, so many executions are looked at in about half a millisecond."""
+NONE = dict.fromkeys(Status, 0)
 
 
 class Feed:
@@ -41,23 +44,27 @@ class Feed:
         self._clock = clock
         self._epoch = epoch
         self._hub = Hub(watcher_limit, budget)
-        self._list_hub = ListHub(store.get, budget)
+        self._list_hub = ListHub(budget)
+        self._audiences: WeakValueDictionary[ExecutionFilter, Audience] = WeakValueDictionary()
 
     def __len__(self) -> int:
         """How many readers there are now."""
         return len(self._hub) + len(self._list_hub)
 
-    def publish(self, change: Change) -> None:
-        """Sends a change that the store has taken in."""
+    def publish(self, change: Change, was: Status | None) -> None:
+        """Sends a change that the store has taken in, of an execution that had the status `was`.
+
+        None: it has come with it.
+        """
         self._hub.publish(change)
         if change.kind is not ChangeKind.OUTPUT:
             urgent = change.kind is ChangeKind.STATUS_CHANGED
-            version = self._store.version
-            self._list_hub.publish(change.execution, version, present=True, urgent=urgent)
+            self._list_hub.publish(change.execution, self._store.version, was, urgent=urgent)
 
     def publish_departure(self, execution: Execution) -> None:
         """Sends the departure of an execution that the store has forgotten."""
-        self._list_hub.publish(execution, self._store.version, present=False, urgent=True)
+        was, version = execution.status, self._store.version
+        self._list_hub.publish(execution, version, was, present=False, urgent=True)
 
     def close(self) -> None:
         """Every reader ends once it has read what there is for it."""
@@ -93,13 +100,15 @@ class Feed:
         taker: Taker[ExecutionsChange] | None = None,
     ) -> AsyncGenerator[ExecutionsChange, None]:
         """See `ExecutionManager.watch_list`."""
-        mirror, throttle = Mirror(filter), TokenBucket(self._clock, BURST, MESSAGES_PER_SECOND)
+        throttle = TokenBucket(self._clock, BURST, MESSAGES_PER_SECOND)
+        audience = self._audiences.setdefault(filter, Audience(self._store))
         await self._budget.checkpoint()
         with self._list_hub.watching() as watcher:
-            async with aclosing(self._list_so_far(mirror, after)) as so_far:
+            listing = Listing(filter, NONE)
+            async with aclosing(self._list_so_far(filter, listing, after)) as so_far:
                 async for change in so_far:
                     yield change
-            reading = ListReading(watcher, mirror, self._store, throttle, taker)
+            reading = ListReading(watcher, listing, audience, self._store, throttle, taker)
             async with aclosing(reading.changes(self._budget)) as changes:
                 async for change in changes:
                     yield change
@@ -117,22 +126,23 @@ class Feed:
         return changes
 
     async def _list_so_far(
-        self, mirror: Mirror, after: Cursor | None
+        self, filter: ExecutionFilter, listing: Listing, after: Cursor | None
     ) -> AsyncGenerator[ExecutionsChange, None]:
         """In pieces, so that a long list holds up nobody; the list as it was when this began."""
         version, now = self._store.version, list(self._store.oldest_first())
         since = None
         if after is not None and after.epoch == self._epoch:
             since = self._store.list_since(after.sequence)
-        matching = []
+        matching: list[Execution] = []
+        counted: Counter[Status] = Counter()
         for start in range(0, len(now), PIECE):
-            matching += [
-                one for one in now[start : start + PIECE] if mirror.take(one, present=True)
-            ]
+            found, of_status = filter.counted(now[start : start + PIECE])
+            matching += found
+            counted += of_status
             await self._budget.checkpoint()
-        counts = mirror.counts
+        counts = listing.counts = {status: counted[status] for status in Status}
         if after is not None and since is not None:
-            for change in _news(mirror, since, after.sequence):
+            for change in _news(filter, counts, since, after.sequence):
                 yield change
         else:
             # A reader that breaks off before CAUGHT_UP has seen a part, and has to begin anew.
@@ -143,19 +153,21 @@ class Feed:
         yield ExecutionsChange(ListChange.CAUGHT_UP, None, counts, version)
 
 
-def _news(mirror: Mirror, changed: list[Entry], version: int) -> Iterator[ExecutionsChange]:
+def _news(
+    filter: ExecutionFilter, counts: Mapping[Status, int], changed: list[Entry], version: int
+) -> Iterator[ExecutionsChange]:
     """What has changed for a reader that has seen the list as it was at `version`.
 
     Whether it had seen an execution in it is not known: UPDATED and LEFT may name one that it
     never saw, and ENTERED one that it received before what is older. In the order of the
     changes, so that it can break off after each of them.
     """
+    of_any_status = filter.of_any_status()
     for entry in changed:
-        if mirror.lists(entry.execution):
-            is_new = entry.entered > version
-            kind = ListChange.ENTERED if is_new else ListChange.UPDATED
-        elif mirror.may_list(entry.execution):
+        if not of_any_status.matches(entry.execution):
+            continue
+        if not filter.admits(entry.execution.status):
             kind = ListChange.LEFT
         else:
-            continue
-        yield ExecutionsChange(kind, entry.execution, mirror.counts, entry.changed)
+            kind = ListChange.ENTERED if entry.entered > version else ListChange.UPDATED
+        yield ExecutionsChange(kind, entry.execution, counts, entry.changed)

@@ -2,11 +2,11 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from ..execution.model import Execution
+from ..execution.model import Execution, Status
 from ..fairness import LoopBudget
 from .deliveries import Deliveries, Recipient
 
@@ -15,21 +15,7 @@ MOST_UNREAD = 1000
 
 
 @dataclass(slots=True)
-class Dirty:
-    """An execution that has changed since `version`, as it is now.
-
-    `present` is false once it has left the store.
-    """
-
-    version: int
-    execution: Execution
-    present: bool
-    unknown: bool
-    """It has come since the reader last looked."""
-
-
-@dataclass(slots=True)
-class _News:
+class News:
     """That an execution has changed, and what was news after that.
 
     Whoever has read it holds it no more: what nobody has still to read is gone. The state is the
@@ -39,10 +25,23 @@ class _News:
     number: int = 0
     version: int = 0
     execution_id: str = ""
-    is_new: bool = False
+    was: Status | None = None
+    """The status from before the change; None if the execution has come with it."""
     urgent: bool = False
     left: Execution | None = None
-    following: "_News | None" = None
+    following: "News | None" = None
+
+
+@dataclass(slots=True)
+class Dirty:
+    """An execution that has changed since `version`."""
+
+    version: int
+    execution_id: str
+    was: Status | None
+    """Its status when the reader last looked; None if it has come since."""
+    left: Execution | None = None
+    """What it was last, once it has left the store."""
 
 
 class ListWatcher:
@@ -106,6 +105,11 @@ class ListWatcher:
         return self._hub.latest.number - self._news.number
 
     @property
+    def has_more(self) -> bool:
+        """Whether there is something to read now, or to look at."""
+        return bool(self._dirty) or self._news.following is not None
+
+    @property
     def idle(self) -> bool:
         """Whether there is nothing to send now."""
         self.catch_up()
@@ -113,7 +117,7 @@ class ListWatcher:
 
     async def ready(self) -> None:
         """Returns when there is something for the reader, or will be nothing more."""
-        if self._dirty or self.unread or self.closed:
+        if self.has_more or self.closed:
             return
         self._ready.clear()
         self.waits = self.recipient is not None
@@ -122,6 +126,14 @@ class ListWatcher:
             await self._ready.wait()
         finally:
             self.waits = False
+
+    def only_news(self) -> News | None:
+        """What has changed, if it is one change and nothing else is to be sent; it is read now."""
+        news = self._news.following
+        if self._dirty or news is None or news.following is not None:
+            return None
+        self._news = news
+        return news
 
     def next(self) -> Dirty | None:
         """The most urgent execution; of the equally urgent, the first that has become so."""
@@ -138,29 +150,17 @@ class ListWatcher:
 
     def catch_up(self) -> None:
         """Looks at all that has changed."""
-        came_and_went = set()
         while (news := self._news.following) is not None:
             self._news = news
             id = news.execution_id
-            if news.left is None:
-                if execution := self._hub.find(id):
-                    self._take(news, execution)
-                elif news.is_new:
-                    came_and_went.add(id)
-            elif id not in came_and_went:
-                self._take(news, news.left)
-
-    def _take(self, news: _News, execution: Execution) -> None:
-        present = news.left is None
-        dirty = self._dirty.get(execution.id)
-        if dirty is None:
-            dirty = Dirty(news.version, execution, present, news.is_new)
-            self._dirty[execution.id] = dirty
-        dirty.execution, dirty.present = execution, present
-        if dirty.unknown and not present:
-            self._forget(execution.id)
-        elif news.urgent:
-            self._urgent.setdefault(execution.id)
+            dirty = self._dirty.get(id)
+            if dirty is None:
+                dirty = self._dirty[id] = Dirty(news.version, id, news.was)
+            dirty.left = news.left
+            if dirty.left is not None and dirty.was is None:
+                self._forget(id)
+            elif news.urgent:
+                self._urgent.setdefault(id)
 
     def _forget(self, execution_id: str) -> Dirty:
         self._urgent.pop(execution_id, None)
@@ -174,14 +174,10 @@ class ListHub:
     that wait: each of them is woken once.
     """
 
-    def __init__(
-        self, find: Callable[[str], Execution | None], budget: LoopBudget | None = None
-    ) -> None:
-        """`find` has the state of an execution, or None if it has left; `budget` is for what
-        recipients do."""
-        self.find = find
+    def __init__(self, budget: LoopBudget | None = None) -> None:
+        """`budget` is for what recipients do."""
         self.deliveries = Deliveries(budget or LoopBudget())
-        self.latest = _News()
+        self.latest = News()
         self.sleeping: list[ListWatcher] = []
         self._watchers: OrderedDict[ListWatcher, None] = OrderedDict()
         self._closed = False
@@ -203,14 +199,22 @@ class ListHub:
             # Each knows the other: what they hold would stay until the collector comes.
             watcher.recipient = None
 
-    def publish(self, execution: Execution, version: int, *, present: bool, urgent: bool) -> None:
-        self.latest.following = self.latest = _News(
-            self.latest.number + 1,
-            version,
-            execution.id,
-            is_new=execution.sequence == 1,
-            urgent=urgent,
-            left=None if present else execution,
+    def publish(
+        self,
+        execution: Execution,
+        version: int,
+        was: Status | None,
+        *,
+        present: bool = True,
+        urgent: bool,
+    ) -> None:
+        """An execution with the status `was`, None if it was not there, is like this now.
+
+        It has left if it is not `present`.
+        """
+        left = None if present else execution
+        self.latest.following = self.latest = News(
+            self.latest.number + 1, version, execution.id, was, urgent, left
         )
         sleeping, self.sleeping = self.sleeping, []
         for watcher in sleeping:

@@ -1,20 +1,53 @@
 """How a reader of the list gets what is new to it."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 
+from ..execution.model import Status
 from ..fairness import LoopBudget
 from ..rate_limit import TokenBucket
 from .deliveries import Taker, is_taken
-from .list_hub import ListWatcher
-from .listing import ExecutionsChange, ListChange, Mirror
+from .list_hub import ListWatcher, News
+from .listing import ExecutionsChange, ListChange, Listing
 from .store import Store
 
 FEW = 20
 """To look at so many changes takes too little time to be worth a pause."""
 
 
+class Audience:
+    """Those who follow the same list.
+
+    All of them who have read everything know the same. So what a change is to them is found out by
+    the first one who reads of it.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._number = 0
+        """That of the news that are known. The news themselves would hold all that follow."""
+        self._change: ExecutionsChange | None = None
+        self._counts: Mapping[Status, int] = {}
+
+    def told(self, news: News, listing: Listing) -> ExecutionsChange | None:
+        """What is new to a reader who knew everything but these news, if anything is."""
+        if self._number != news.number:
+            self._change = self._told(news, listing)
+            self._number, self._counts = news.number, listing.counts
+        listing.counts = self._counts
+        return self._change
+
+    def _told(self, news: News, listing: Listing) -> ExecutionsChange | None:
+        execution, before = news.left or self._store.get(news.execution_id), listing.counts
+        assert execution is not None, "who leaves is news, too"
+        kind = listing.take(execution, news.was, None if news.left else execution.status)
+        if kind is None and listing.counts == before:
+            return None
+        about = None if kind is None else execution
+        return ExecutionsChange(kind or ListChange.CAUGHT_UP, about, listing.counts, news.version)
+
+
 class ListReading:
-    """From a mirror on that has caught up: what changes, no faster than the throttle allows.
+    """From a list on that its reader has: what changes, no faster than the throttle allows.
 
     While the reader waits for something new, a taker, if it has one, takes changes in its place; it
     reads what the taker leaves, and what is too much, or too fast, to be taken at once.
@@ -23,17 +56,20 @@ class ListReading:
     def __init__(
         self,
         watcher: ListWatcher,
-        mirror: Mirror,
+        listing: Listing,
+        audience: Audience,
         store: Store,
         throttle: TokenBucket,
         taker: Taker[ExecutionsChange] | None,
     ) -> None:
         self._watcher = watcher
-        self._mirror = mirror
+        self._listing = listing
+        self._audience = audience
         self._store = store
         self._throttle = throttle
         self._taker = taker
-        self._counts = mirror.counts
+        self._counts = listing.counts
+        """Those that the reader was told."""
         self._left: ExecutionsChange | None = None
         """What the taker has not taken."""
         if taker is not None:
@@ -65,28 +101,38 @@ class ListReading:
         if watcher.closed or watcher.unread > FEW:
             watcher.wake_reader()
             return False
-        change = self._next()
-        if change is None:
-            watcher.sleep()
-            return False
-        if not is_taken(change, self._taker):
-            self._left = change
-            watcher.wake_reader()
-            return False
-        self._throttle.take()
-        if not self._throttle.available:
-            watcher.wake_reader()
-            return False
-        return True
+        if (change := self._next()) is not None:
+            if not is_taken(change, self._taker):
+                self._left = change
+                watcher.wake_reader()
+                return False
+            self._throttle.take()
+            if not self._throttle.available:
+                watcher.wake_reader()
+                return False
+        if watcher.has_more:
+            return True
+        watcher.sleep()
+        return False
 
     def _next(self) -> ExecutionsChange | None:
         """The next change that is new to the reader, if there is one now."""
-        watcher, mirror = self._watcher, self._mirror
+        news = self._watcher.only_news()
+        change = self._own() if news is None else self._audience.told(news, self._listing)
+        if change is not None:
+            self._counts = change.counts
+        return change
+
+    def _own(self) -> ExecutionsChange | None:
+        """The same for a reader who has more to read."""
+        watcher, listing = self._watcher, self._listing
         while dirty := watcher.next():
-            kind = mirror.take(dirty.execution, present=dirty.present)
-            if kind is None and not (watcher.idle and mirror.counts != self._counts):
+            execution = dirty.left or self._store.get(dirty.execution_id)
+            assert execution is not None, "who leaves is news, too"
+            kind = listing.take(execution, dirty.was, None if dirty.left else execution.status)
+            if kind is None and not (watcher.idle and listing.counts != self._counts):
                 continue
-            self._counts, seen = mirror.counts, watcher.seen(self._store.version)
-            about = None if kind is None else dirty.execution
-            return ExecutionsChange(kind or ListChange.CAUGHT_UP, about, self._counts, seen)
+            about = None if kind is None else execution
+            seen = watcher.seen(self._store.version)
+            return ExecutionsChange(kind or ListChange.CAUGHT_UP, about, listing.counts, seen)
         return None

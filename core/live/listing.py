@@ -1,6 +1,5 @@
 """A filtered list that is followed as it changes."""
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -30,43 +29,42 @@ class ExecutionsChange:
     """The version of the list to resume from: the reader has seen all that happened up to it."""
 
 
-class Mirror:
-    """The list as its watcher has received it, so that only what is new to it is sent."""
+class Listing:
+    """A filtered list as its reader has received it, so that only what is new to it is sent.
 
-    def __init__(self, filter: ExecutionFilter) -> None:
+    It holds no executions: whoever tells of a change knows the status from before it, and all else
+    that a filter asks for never changes.
+    """
+
+    __slots__ = ("_filter", "_of_any_status", "counts")
+
+    def __init__(self, filter: ExecutionFilter, counts: Mapping[Status, int]) -> None:
         self._filter = filter
         self._of_any_status = filter.of_any_status()
-        self._counted: dict[str, Status] = {}
-        self._listed: set[str] = set()
-        self._counts: Counter[Status] = Counter()
+        self.counts = counts
+        """How many of the list's executions have each status, whatever statuses are asked for. It
+        is replaced and never changed: what was sent with it stays as it was."""
 
-    @property
-    def counts(self) -> Mapping[Status, int]:
-        """How many of the list's executions have each status, whatever statuses are asked for."""
-        return {status: self._counts[status] for status in Status}
+    def take(
+        self, execution: Execution, was: Status | None, status: Status | None
+    ) -> ListChange | None:
+        """The change to send about an execution that had one status and has another one now.
 
-    def take(self, execution: Execution, *, present: bool) -> ListChange | None:
-        """The change to send about the execution as it is now; None: nothing is new."""
-        self._count(execution, present and self._of_any_status.matches(execution))
-        listed = execution.id in self._listed
-        if not (present and self._filter.matches(execution)):
-            self._listed.discard(execution.id)
-            return ListChange.LEFT if listed else None
-        self._listed.add(execution.id)
-        return ListChange.UPDATED if listed else ListChange.ENTERED
+        Of statuses, None is that of an execution that is not there. Returns None if nothing is new.
+        """
+        if not self._of_any_status.matches(execution):
+            return None
+        if was is not status:
+            self._count(was, status)
+        listed, lists = (each is not None and self._filter.admits(each) for each in (was, status))
+        if lists:
+            return ListChange.UPDATED if listed else ListChange.ENTERED
+        return ListChange.LEFT if listed else None
 
-    def lists(self, execution: Execution) -> bool:
-        """Whether the execution is in the reader's list."""
-        return execution.id in self._listed
-
-    def may_list(self, execution: Execution) -> bool:
-        """Whether nothing but its status can keep the execution out of the reader's list."""
-        return execution.id in self._counted
-
-    def _count(self, execution: Execution, counted: bool) -> None:
-        before = self._counted.pop(execution.id, None)
-        if before is not None:
-            self._counts[before] -= 1
-        if counted:
-            self._counted[execution.id] = execution.status
-            self._counts[execution.status] += 1
+    def _count(self, was: Status | None, status: Status | None) -> None:
+        counts = dict(self.counts)
+        if was is not None:
+            counts[was] -= 1
+        if status is not None:
+            counts[status] += 1
+        self.counts = counts

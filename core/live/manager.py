@@ -10,7 +10,7 @@ from ..clock import Clock
 from ..errors import AlreadyEnded, CapacityReached, Conflict, NotFound, RuncastError, Unavailable
 from ..execution.change import Change
 from ..execution.cursor import Cursor
-from ..execution.events import ChangeKind, Event
+from ..execution.events import Event
 from ..execution.filter import EVERYTHING, ExecutionFilter
 from ..execution.model import Execution, Status
 from ..execution.transition import applied
@@ -226,9 +226,18 @@ class ExecutionManager:
             NotFound: the execution of the event is not live.
             IllegalMove: it cannot happen to that execution; nothing was changed.
         """
-        after = applied(event, self._store.get(event.execution_id))
+        before = self._store.get(event.execution_id)
+        after = applied(event, before)
         self._store.put(event, after)
-        self._publish(Change.of(event, after))
+        self._keys.note(after)
+        self._feed.publish(Change.of(event, after), None if before is None else before.status)
+        if event.is_kept:
+            for follower in self._followers:
+                follower.note(after)
+        if after.status.terminal:
+            due = self.clock.monotonic() + self.retention
+            self._leaving.append((due, after.id))
+            self._someone_leaves.set()
         return after
 
     async def persisted(self, execution_id: str) -> bool:
@@ -295,17 +304,6 @@ class ExecutionManager:
 
     async def _sink(self, event: Event) -> None:
         self.apply(event)
-
-    def _publish(self, change: Change) -> None:
-        self._keys.note(change.execution)
-        self._feed.publish(change)
-        if change.kind is not ChangeKind.OUTPUT:
-            for follower in self._followers:
-                follower.note(change.execution)
-        if change.terminal:
-            due = self.clock.monotonic() + self.retention
-            self._leaving.append((due, change.execution.id))
-            self._someone_leaves.set()
 
     async def _start(
         self, request: StartRequest, pipeline: Pipeline, old: Execution | None = None

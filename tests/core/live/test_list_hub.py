@@ -16,26 +16,25 @@ def at(status: Status, id: str = "exec_1", sequence: int = 2) -> Execution:
 
 
 class Published:
-    """A hub with one watcher, and the executions that it finds."""
+    """A hub with one watcher."""
 
     def __init__(self) -> None:
-        self.there: dict[str, Execution] = {}
-        self.hub = ListHub(self.there.get)
+        self.statuses: dict[str, Status] = {}
+        self.hub = ListHub()
         self.watcher = ListWatcher(self.hub)
 
     def publish(
         self, execution: Execution, version: int, *, present: bool = True, urgent: bool = True
     ) -> None:
+        was = self.statuses.pop(execution.id, None)
         if present:
-            self.there[execution.id] = execution
-        else:
-            self.there.pop(execution.id, None)
-        self.hub.publish(execution, version, present=present, urgent=urgent)
+            self.statuses[execution.id] = execution.status
+        self.hub.publish(execution, version, was, present=present, urgent=urgent)
 
     def following(self, number: int) -> list[str]:
         """The ids of the next so many."""
         dirty = [self.watcher.next() for _ in range(number)]
-        return [one.execution.id for one in dirty if one is not None]
+        return [one.execution_id for one in dirty if one is not None]
 
 
 @pytest.fixture
@@ -43,19 +42,21 @@ def published() -> Published:
     return Published()
 
 
-def test_a_slow_reader_gets_the_latest_state_once(published: Published) -> None:
-    """The one that has been dirty for the longest time comes first."""
+def test_a_slow_reader_is_told_of_each_once(published: Published) -> None:
+    """Of the one that has been dirty for the longest time first, and how the reader knew it."""
     watcher = published.watcher
-    published.publish(at(Status.QUEUED, "exec_1"), 5)
+    published.publish(at(Status.QUEUED, "exec_1"), 4)
+    assert published.following(1) == ["exec_1"]
+    published.publish(at(Status.RUNNING, "exec_1", 3), 5)
     published.publish(at(Status.QUEUED, "exec_2"), 6)
-    published.publish(at(Status.RUNNING, "exec_1", 3), 7)
+    published.publish(at(Status.COMPLETED, "exec_1", 4), 7)
     assert watcher.seen(7) == 4
     first = watcher.next()
     assert first is not None
-    assert (first.execution.id, first.execution.status) == ("exec_1", Status.RUNNING)
+    assert (first.execution_id, first.was) == ("exec_1", Status.QUEUED)
     assert watcher.seen(7) == 5 and not watcher.idle
     second = watcher.next()
-    assert second is not None and second.execution.id == "exec_2"
+    assert second is not None and (second.execution_id, second.was) == ("exec_2", None)
     assert watcher.seen(7) == 7 and watcher.idle
 
 
@@ -91,10 +92,27 @@ def test_what_came_and_went_unread_costs_nothing(published: Published) -> None:
     assert (len(watcher._dirty), len(watcher._urgent)) == (0, 0)
     known = at(Status.RUNNING, "exec_known")
     published.publish(known, 100)
-    watcher.catch_up()
+    assert published.following(1) == ["exec_known"]
     published.publish(known, 101, present=False)
     dirty = watcher.next()
-    assert dirty is not None and (dirty.execution.id, dirty.present) == ("exec_known", False)
+    assert dirty is not None and (dirty.left, dirty.was) == (known, Status.RUNNING)
+
+
+def test_one_change_is_read_alone(published: Published) -> None:
+    """When nothing else is to be sent; otherwise everything is put in its order."""
+    watcher = published.watcher
+    assert watcher.only_news() is None
+    published.publish(at(Status.QUEUED, "exec_1"), 5)
+    news = watcher.only_news()
+    assert news is not None and (news.execution_id, news.version) == ("exec_1", 5)
+    assert watcher.idle and watcher.only_news() is None
+    published.publish(at(Status.QUEUED, "exec_2"), 6)
+    published.publish(at(Status.QUEUED, "exec_3"), 7)
+    assert watcher.only_news() is None
+    assert published.following(1) == ["exec_2"]
+    published.publish(at(Status.QUEUED, "exec_4"), 8)
+    assert watcher.only_news() is None
+    assert published.following(2) == ["exec_3", "exec_4"]
 
 
 def test_a_reader_that_never_reads_is_helped() -> None:

@@ -54,9 +54,16 @@ EVENTS: dict[str, Callable[[str], tuple[Event, ...]]] = {
 
 
 async def follow(filter: ExecutionFilter, steps: list[tuple[str, Any]]) -> None:
-    """Lets things happen to executions and to a reader; in the end its mirror must be right."""
+    """Lets things happen to executions and to a reader; in the end its mirror must be right.
+
+    So must be that of another one, which reads all the time: they follow the same list.
+    """
     clock = VirtualClock()
-    async with managing(clock) as manager, reading(manager, filter) as reader:
+    async with (
+        managing(clock) as manager,
+        reading(manager, filter) as reader,
+        reading(manager, filter) as steady,
+    ):
         for _ in range(3):
             await running(manager)
         for word, value in steps:
@@ -72,8 +79,10 @@ async def follow(filter: ExecutionFilter, steps: list[tuple[str, Any]]) -> None:
             else:
                 clock.advance(value)
                 await turns()
-        await settled(reader, clock, 60)
-        assert reader.is_right()
+            await steady.read()
+        for one in (reader, steady):
+            await settled(one, clock, 60)
+            assert one.is_right()
 
 
 def happen(

@@ -25,7 +25,7 @@ from runcast.core.execution.events import (
     ChangeKind,
     Ended,
     StageCompleted,
-    StageLogged,
+    StageProgressed,
     StageStarted,
     Submitted,
 )
@@ -247,17 +247,18 @@ async def test_a_start_that_has_left_before_it_is_on_disk_is_acknowledged_too(
 async def test_what_is_to_be_kept_is_noted_at_once(
     engine: ScriptedEngine, clock: VirtualClock
 ) -> None:
-    """Each change but output, by every follower, in order, as it is then."""
+    """Each change but output and progress, by every follower, in order, as it is then."""
     disks = [Disk(), Disk()]
     for disk in disks:
         disk.written.set()
     async with ExecutionManager(engine, clock, followers=disks) as manager:
         id = (await start(manager)).id
-        for event in (Began(id, 1), StageStarted(id, 1, 0), said(id, 1, 0, "x"), end(id)):
+        passing = said(id, 1, 0, "x"), StageProgressed(id, 1, 0, 0.5)
+        for event in (Began(id, 1), StageStarted(id, 1, 0), *passing, end(id)):
             manager.apply(event)
-            if not isinstance(event, StageLogged):
+            if event not in passing:
                 assert [disk.noted[-1] for disk in disks] == [manager.get(id)] * 2
-        assert [one.sequence for one in disks[0].noted] == [1, 2, 3, 5]
+        assert [one.sequence for one in disks[0].noted] == [1, 2, 3, 6]
         assert disks[0].noted == disks[1].noted
 
 
