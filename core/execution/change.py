@@ -1,6 +1,6 @@
 """The messages to a watcher of an execution: one for each event."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .events import ChangeKind, Event, StageLogged
 from .log import LogPiece
@@ -21,6 +21,11 @@ class Change:
     """OUTPUT: how long the stage's stdout was before, in characters."""
     missed: int | None = None
     """RESET: how many changes were lost; None: nobody knows."""
+    terminal: bool = field(init=False, repr=False, compare=False)
+    """Whether the execution has ended. Every watcher asks it of every change."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "terminal", self.execution.status.terminal)
 
     @classmethod
     def of(cls, event: Event, after: Execution) -> "Change":
@@ -28,7 +33,3 @@ class Change:
             offset = event.output_offset
             return cls(event.kind, after, event.at, event.stage, event.piece, offset)
         return cls(event.kind, after, event.at, event.stage)
-
-    @property
-    def terminal(self) -> bool:
-        return self.execution.status.terminal

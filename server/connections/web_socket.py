@@ -117,9 +117,9 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         It is what `send` does, for a tenth of the time, as there is no extension that would change
         the frame.
         """
-        if not self.writable.is_set() or self.close_sent or self.conn.state is not State.OPEN:
+        if not self.transport.takes_more or self.conn.state is not State.OPEN:
             return False
-        if self.conn.extensions or self.transport.is_closing():
+        if self.close_sent or self.conn.extensions:
             return False
         self.transport.write(text_frame(text))
         return True

@@ -76,8 +76,8 @@ class Wire(asyncio.BufferedProtocol, asyncio.Transport):
         self._at = 0
         """How much of what waits has been handed on."""
         self._wanted = True
-        self._taken = True
-        """Whether the client takes what is sent to it."""
+        self.takes_more = True
+        """Whether the client takes what is sent to it, and nobody has begun to close it."""
         self._handing_on = False
         self._reading = True
 
@@ -125,7 +125,7 @@ class Wire(asyncio.BufferedProtocol, asyncio.Transport):
             self._read(True)
 
     def _can_go_on(self) -> bool:
-        is_open = self._wanted and self._taken and not self._transport.is_closing()
+        is_open = self._wanted and self.takes_more and not self._transport.is_closing()
         return is_open and self._reader.ready
 
     def _hand_on_a_piece(self) -> None:
@@ -162,7 +162,7 @@ class Wire(asyncio.BufferedProtocol, asyncio.Transport):
             transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._is_lost = True
+        self._is_lost, self.takes_more = True, False
         self._others.leave(self)
         self._deadline.forget(self)
         self._waiting, self._at = b"", 0
@@ -187,11 +187,11 @@ class Wire(asyncio.BufferedProtocol, asyncio.Transport):
         self._reader.eof_received()
 
     def pause_writing(self) -> None:
-        self._taken = False
+        self.takes_more = False
         self._reader.pause_writing()
 
     def resume_writing(self) -> None:
-        self._taken = True
+        self.takes_more = not self._transport.is_closing()
         self._reader.resume_writing()
         self.go_on()
 
@@ -217,9 +217,11 @@ class Wire(asyncio.BufferedProtocol, asyncio.Transport):
         self._transport.write(data)
 
     def close(self) -> None:
+        self.takes_more = False
         self._transport.close()
 
     def abort(self) -> None:
+        self.takes_more = False
         self._transport.abort()
 
     def is_closing(self) -> bool:
