@@ -30,7 +30,7 @@ from .limits import Limits
 from .measure import check_variables
 from .persisted import PersistedDocuments
 from .result import Result
-from .shared import ResultTaker, Shared
+from .shared import MadeResults, ResultTaker, Shared
 
 logger = logging.getLogger("runcast.graphql")
 
@@ -60,6 +60,8 @@ class ExecutableSchema:
         self._answers = Answers(schema)
         self._shared: WeakValueDictionary[Hashable, Shared[Any]] = WeakValueDictionary()
         """The subscriptions that are followed now."""
+        self._made: WeakValueDictionary[Hashable, MadeResults[Any]] = WeakValueDictionary()
+        """What was made for them."""
 
     def read(
         self, text: str | None, operation_name: str | None = None, digest: str | None = None
@@ -178,7 +180,19 @@ class ExecutableSchema:
         source = await found if isawaitable(found) else found
         if isinstance(source, ExecutionResult):
             raise _request_error(source.errors or [], "BAD_USER_INPUT")
-        return Shared(executor, source, ctx, self._limits, _shown)
+        made = self._made_for(operation, variables, ctx)
+        return Shared(executor, source, ctx, self._limits, _shown, made)
+
+    def _made_for(
+        self, operation: Operation, variables: Variables, ctx: Context
+    ) -> MadeResults[Any]:
+        """For all whose variables differ in nothing but what the field at the top is given."""
+        given = variables or {}
+        deciding = {name: given[name] for name in operation.deciding if name in given}
+        asked = question(operation, deciding)
+        if asked is None:
+            return MadeResults()
+        return self._made.setdefault((asked, id(ctx)), MadeResults())
 
     async def _in_thread(self, work: Callable[[], Any]) -> Any:
         """Questions about the schema may take 100 ms, and can be answered anywhere: one by one."""

@@ -27,12 +27,43 @@ ResultTaker: TypeAlias = Taker[Result]
 """Sends a result to its client."""
 
 
+class MadeResults(Generic[Item]):
+    """The results of items, for those who come to the very same item within a second.
+
+    By the key of the item, which may be its identity: so it is held.
+    """
+
+    def __init__(self) -> None:
+        self._made: dict[Hashable, tuple[Item, Result | asyncio.Task[Result]]] = {}
+        self._bytes = 0
+
+    def get(self, key: Hashable) -> Result | asyncio.Task[Result] | None:
+        """The result, or who is about to make it."""
+        known = self._made.get(key)
+        return None if known is None else known[1]
+
+    def put(self, key: Hashable, item: Item, made: Result | asyncio.Task[Result]) -> None:
+        if isinstance(made, Result):
+            self._bytes += len(made.encoded)
+            if self._bytes > MADE_BYTES or len(self._made) >= MOST_MADE:
+                self._forget()
+        if not self._made:
+            asyncio.get_running_loop().call_later(MADE_SECONDS, self._forget)
+        self._made[key] = item, made
+
+    def _forget(self) -> None:
+        self._made.clear()
+        self._bytes = 0
+
+
 class Shared(Generic[Item]):
     """One operation with its variables, for all who follow it now.
 
     Everyone follows on their own: nobody is held up, or sent anything twice, because of others.
-    What is shared is the result of an item, for those who come to the very same item within a
-    second. It depends on nothing else: not on the client, and on the time as of the item only.
+    What is shared is the result of an item. It depends on nothing else: not on the client, on the
+    time as of the item only, and on what the field at the top was given not at all. So those
+    who follow something else share the `results`, too, if all other variables are the same: a
+    thousand who come back, each with a cursor of its own.
     """
 
     def __init__(
@@ -42,15 +73,14 @@ class Shared(Generic[Item]):
         ctx: Context,
         limits: Limits,
         finished: Callable[[ExecutionResult], Result],
+        results: MadeResults[Item],
     ) -> None:
         self._executor = executor
         self._following = following
         self._ctx = ctx
         self._limits = limits
         self._finished = finished
-        self._made: dict[Hashable, tuple[Item, Result | asyncio.Task[Result]]] = {}
-        """By the key of the item, which may be its identity: so it is held."""
-        self._made_bytes = 0
+        self._made = results
 
     async def follow(self, at_once: ResultTaker | None) -> AsyncGenerator[Result, None]:
         """Another one follows. What `at_once` takes while nothing is unread is not yielded.
@@ -81,41 +111,22 @@ class Shared(Generic[Item]):
         return take
 
     def _result(self, item: Item) -> Result | asyncio.Task[Result]:
-        known = self._made.get(self._following.key(item))
-        return self._make(item) if known is None else known[1]
+        key = self._following.key(item)
+        return self._made.get(key) or self._make(key, item)
 
-    def _make(self, item: Item) -> Result | asyncio.Task[Result]:
+    def _make(self, key: Hashable, item: Item) -> Result | asyncio.Task[Result]:
         event: Any = self._executor.build_per_event_executor(self._following.shown(item))
         event.context_value = RequestContext(self._ctx, self._limits)
         found: Any = execute_subscription_event(event)
+        made: Result | asyncio.Task[Result]
         if isawaitable(found):
-            made: Result | asyncio.Task[Result] = asyncio.ensure_future(self._later(item, found))
-            self._store(item, made)
+            made = asyncio.ensure_future(self._later(key, item, found))
         else:
             made = self._finished(found)
-            self._store(item, made)
-            self._count(item, made)
+        self._made.put(key, item, made)
         return made
 
-    async def _later(self, item: Item, found: Any) -> Result:
+    async def _later(self, key: Hashable, item: Item, found: Any) -> Result:
         made = self._finished(await found)
-        if self._following.key(item) in self._made:
-            self._store(item, made)
-            self._count(item, made)
+        self._made.put(key, item, made)
         return made
-
-    def _store(self, item: Item, made: Result | asyncio.Task[Result]) -> None:
-        if not self._made:
-            asyncio.get_running_loop().call_later(MADE_SECONDS, self._forget)
-        self._made[self._following.key(item)] = item, made
-
-    def _count(self, item: Item, made: Result) -> None:
-        self._made_bytes += len(made.encoded)
-        if self._made_bytes > MADE_BYTES or len(self._made) > MOST_MADE:
-            latest = self._made[self._following.key(item)]
-            self._forget()
-            self._store(*latest)
-
-    def _forget(self) -> None:
-        self._made.clear()
-        self._made_bytes = 0

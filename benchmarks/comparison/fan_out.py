@@ -4,7 +4,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import cycle
 from pathlib import Path
@@ -15,6 +15,8 @@ from .followers import AGE, Delivery, Followers, Operation
 from .machine import Cores, Meter, memory_bytes, wait_until_quiet
 from .measures import (
     CONNECTION,
+    DIFFERENT_MESSAGE,
+    DIFFERENT_P99,
     FOLLOWER,
     FOLLOWER_MEMORY,
     LIST_MESSAGE,
@@ -23,6 +25,7 @@ from .measures import (
     P50,
     P99,
     SNAPSHOTS,
+    Measure,
     Readings,
 )
 from .options import Options
@@ -100,9 +103,13 @@ def measure(
         hand_over(ours.served, file)
         running = [stack.enter_context(run_peer(cores, peer, file)) for peer in peers]
         said = partial("output {} {}".format, talking)
-        of_one = {"query": PROGRESS, "variables": {"id": talking}}
-        contests = [Contest(server, of_one, said) for server in [ours, *running]]
-        list_contest = Contest(ours, {"query": CHANGES}, _progress_of(reporting))
+        servers = [ours, *running]
+        same = Operation(PROGRESS, {"id": talking})
+        contests = [Contest(server, same, said) for server in servers]
+        different = replace(same, different="after")
+        able = [server for server in servers if "GraphQL" in server.doors]
+        apart = [Contest(server, different, said) for server in able]
+        of_the_list = Contest(ours, Operation(CHANGES), _progress_of(reporting))
         for contest in contests:
             contest.warm()
         sizes = list(_possible(options.followers, descriptors))
@@ -112,9 +119,11 @@ def measure(
                 for contest in contests:
                     _read(contest, size, readings)
         for size in sizes:
-            say(f"{size:,} followers of the list")
+            say(f"{size:,} followers of the list, and with variables of their own")
             for _ in range(options.rounds):
-                _read_list(list_contest, size, readings)
+                _read_messages(of_the_list, size, LIST_MESSAGE, LIST_P99, readings)
+                for contest in apart:
+                    _read_messages(contest, size, DIFFERENT_MESSAGE, DIFFERENT_P99, readings)
 
 
 def _possible(sizes: Iterable[int], descriptors: int) -> Iterator[int]:
@@ -148,14 +157,16 @@ def _read(contest: Contest, size: int, readings: Readings) -> None:
     wait_until_quiet(pid)
 
 
-def _read_list(contest: Contest, size: int, readings: Readings) -> None:
+def _read_messages(
+    contest: Contest, size: int, message: Measure, p99: Measure, readings: Readings
+) -> None:
     name, pid = contest.server.name, contest.server.served.pid
     with closing(contest.followers(size)) as followers:
         followers.subscribe()
         wait_until_quiet(pid)
         delivery, seconds = _deliver(contest, followers, size)
-        readings.add(LIST_MESSAGE, size, name, seconds / delivery.messages * MICRO)
-        readings.add(LIST_P99, size, name, delivery.p99)
+        readings.add(message, size, name, seconds / delivery.messages * MICRO)
+        readings.add(p99, size, name, delivery.p99)
     wait_until_quiet(pid)
 
 

@@ -7,14 +7,12 @@ import statistics
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any
 
 from .follower import PATIENCE_SECONDS, Follower
 
-Operation = dict[str, Any]
-"""What a subscription sends: `query` and `variables`."""
 AT_ONCE = 500
 """So many connections are opened together: a server grants strangers only so many."""
 STAMP = re.compile(rb"(\d+)\\n")
@@ -24,6 +22,20 @@ SHARE = re.compile(rb'"UPDATED".*"progress":([\d.e-]+)')
 AGE = 1e17
 """In nanoseconds: older is no machine. What time it is, is a share of it to the nanosecond."""
 LOOK_SECONDS = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What a subscription sends."""
+
+    query: str
+    variables: dict[str, str] = field(default_factory=dict)
+    different: str | None = None
+    """A variable of which each follower has a value of its own: a cursor that nobody knows."""
+
+    def payload(self, number: int) -> dict[str, Any]:
+        own = {self.different: f"old{number}:1"} if self.different else {}
+        return {"query": self.query, "variables": {**self.variables, **own}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +111,9 @@ def _follow(place: str, operation: Operation, number: int, line: Connection) -> 
             match line.recv():
                 case "subscribe":
                     begun = time.monotonic()
-                    for follower in followers:
-                        follower.send({"type": "subscribe", "id": "1", "payload": operation})
+                    for place_in_line, follower in enumerate(followers):
+                        payload = operation.payload(place_in_line)
+                        follower.send({"type": "subscribe", "id": "1", "payload": payload})
                     line.send("subscribed")
                 case "snapshots", seconds:
                     last = reading.until_snapshots(number, seconds)

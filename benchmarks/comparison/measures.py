@@ -27,8 +27,12 @@ DETAIL = Measure("one execution with its stages", f"{CPU} a request", HELD)
 UNFOLLOWED = Measure("an execution changes, nobody follows", f"{CPU} a change", HELD)
 MESSAGE = Measure("a message to a follower", f"{CPU} a message", FOLLOWING)
 LIST_MESSAGE = Measure("a change to a follower of the list", f"{CPU} a message", FOLLOWING)
+DIFFERENT_MESSAGE = Measure(
+    "a message to a follower with variables of its own", f"{CPU} a message", FOLLOWING
+)
 P50 = Measure("delivery, p50", "ms", FOLLOWING)
 P99 = Measure("delivery, p99", "ms", FOLLOWING)
+DIFFERENT_P99 = Measure("delivery with variables of their own, p99", "ms", FOLLOWING)
 LIST_P99 = Measure("delivery to followers of the list, p99", "ms", FOLLOWING)
 CONNECTION = Measure("a new connection", f"{CPU} a connection", FOLLOWING)
 FOLLOWER = Measure("a new follower on it", f"{CPU} a follower", FOLLOWING)
@@ -39,6 +43,7 @@ STARTS = Measure("starts with 64 clients, each on disk", "a second", is_more_bet
 EXECUTION_MEMORY = Measure("memory of an execution, six stages and 1 kB of input", "KiB")
 ALL = (
     *(LIST, CHANGING, REST, PAGE, DETAIL, UNFOLLOWED, MESSAGE, P50, P99, LIST_MESSAGE, LIST_P99),
+    *(DIFFERENT_MESSAGE, DIFFERENT_P99),
     *(CONNECTION, FOLLOWER, SNAPSHOTS, FOLLOWER_MEMORY, FIRST_ANSWER, STARTS, EXECUTION_MEMORY),
 )
 

@@ -31,7 +31,7 @@ DETAIL = """query Detail($id: ID!, $withStages: Boolean!) {
 }
 fragment Head on Execution { id status startTime currentStage totalStages inputPreview }
 fragment Part on Stage { id name kind: type status attempt durationMs }"""
-PROGRESS = """subscription ($id: ID!) { executionProgress(id: $id) {
+PROGRESS = """subscription ($id: ID!, $after: String) { executionProgress(id: $id, after: $after) {
   event sequence status currentStage totalStages output { text }
 } }"""
 CHANGES = """subscription { executionsChanged { change execution {

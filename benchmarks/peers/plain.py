@@ -171,7 +171,9 @@ class Query:
 @strawberry.type
 class Subscription:
     @strawberry.subscription
-    async def execution_progress(self, id: strawberry.ID) -> AsyncGenerator[ExecutionProgress]:
+    async def execution_progress(
+        self, id: strawberry.ID, after: str | None = None
+    ) -> AsyncGenerator[ExecutionProgress]:
         queue = asyncio.Queue[ExecutionProgress]()
         FOLLOWERS[id].add(queue)
         try:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from types import SimpleNamespace
 from typing import Any
 
@@ -149,7 +149,7 @@ def copied(schema: ExecutableSchema) -> ExecutableSchema:
     """The same documents, and nothing of it is shared."""
     alone = object.__new__(ExecutableSchema)
     alone.__dict__.update(schema.__dict__)
-    alone._shared = type(schema._shared)()
+    alone._shared, alone._made = type(schema._shared)(), type(schema._made)()
     return alone
 
 
@@ -272,6 +272,23 @@ async def test_it_is_executed_once(made: list[object]) -> None:
             assert [one.taken for one in clients] == [1, 0] * 5
 
 
+async def test_who_follows_something_else_shares_what_is_the_same(made: list[object]) -> None:
+    """A thousand who come back have a cursor each; variables of other fields are another matter."""
+    async with managing(VirtualClock()) as manager:
+        id, clients = await running(manager), [Client(quick=n % 2 == 0) for n in range(4)]
+        ctx = context(manager)
+        async with AsyncExitStack() as stack:
+            for n, client in enumerate(clients):
+                given: dict[str, object] = {"id": id, "after": f"old{n}:1", "more": n == 3}
+                await stack.enter_async_context(following(manager, [client], given, ctx=ctx))
+            assert len(made) == 2, "RESET, with `more` and without"
+            change(manager, id)
+            await turns()
+            assert len(made) == 4
+            assert [len(one.seen) for one in clients] == [2] * 4
+            assert clients[0].seen[1] == clients[2].seen[1] != clients[3].seen[1]
+
+
 async def test_other_variables_are_another_operation() -> None:
     """1 is not true, and what one is sent has nothing to do with the other."""
     async with managing(VirtualClock()) as manager:
@@ -308,8 +325,8 @@ async def test_nothing_stays() -> None:
     async with managing(VirtualClock()) as manager:
         id = await running(manager)
         async with following(manager, [Client(quick=True)], {"id": id}):
-            assert len(SCHEMA._shared) == 1
-        await until(lambda: not SCHEMA._shared)
+            assert (len(SCHEMA._shared), len(SCHEMA._made)) == (1, 1)
+        await until(lambda: not SCHEMA._shared and not SCHEMA._made)
 
 
 TEXT = PROGRESS % "event sequence"
@@ -317,10 +334,14 @@ TEXT = PROGRESS % "event sequence"
 
 @asynccontextmanager
 async def following(
-    manager: ExecutionManager, clients: list[Client], given: dict[str, object], text: str = TEXT
+    manager: ExecutionManager,
+    clients: list[Client],
+    given: dict[str, object],
+    text: str = TEXT,
+    ctx: Any = None,
 ) -> AsyncIterator[None]:
     """They follow as long as the block lasts."""
-    ctx = context(manager)
+    ctx = ctx or context(manager)
     tasks = [asyncio.create_task(one.follow(SCHEMA, text, given, ctx)) for one in clients]
     await turns()
     try:
