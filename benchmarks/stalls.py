@@ -20,10 +20,11 @@ from websockets.typing import Subprotocol
 
 PIPELINES = {
     "echo.yaml": "pipeline: {id: echo, name: Echo, version: 1.0.0}\n"
-    "stages: [{id: copy, name: Copy, command: [cat]}]\n",
+    'stages: [{id: copy, name: Copy, call: "counting:same"}]\n',
     "counts.yaml": "pipeline: {id: counts, name: Counts, version: 1.0.0}\n"
     'stages: [{id: count, call: "counting:counts"}]\n',
-    "counting.py": "import asyncio\n\n\nasync def counts(text, context):\n"
+    "counting.py": "import asyncio\n\n\nasync def same(text):\n    return text\n\n\n"
+    "async def counts(text, context):\n"
     "    for number in range(int(text)):\n"
     '        context.emit(f"line {number}\\n")\n'
     "        await asyncio.sleep(0.01)\n",

@@ -1,6 +1,6 @@
 """The executions in memory, and what is needed to catch up with their changes."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from operator import attrgetter
@@ -60,6 +60,8 @@ class Store:
     """How many bytes the executions take together, roughly."""
     derived: Derived = field(init=False)
     _asked: Asked | None = None
+    _newest_first: list[Execution] | None = None
+    """All of them, until anything changes: some ask for that several times at once."""
     _departed: int = 1
     """The version at which an execution last left. Nothing of those that left is stored."""
 
@@ -76,10 +78,13 @@ class Store:
         entry = self._entries.get(execution_id)
         return None if entry is None else entry.execution
 
-    def newest_first(self, statuses: Collection[Status] | None = None) -> list[Execution]:
+    def newest_first(self, statuses: Collection[Status] | None = None) -> Sequence[Execution]:
         """Those with one of these statuses, or all; it takes as long as there are such."""
         if statuses is None:
-            return [entry.execution for entry in reversed(self._entries.values())]
+            if self._newest_first is None:
+                entries = reversed(self._entries.values())
+                self._newest_first = [entry.execution for entry in entries]
+            return self._newest_first
         found = chain.from_iterable(self._by_status[status].values() for status in statuses)
         newest_first = sorted(found, key=_ENTERED, reverse=True)
         return [entry.execution for entry in newest_first]
@@ -95,6 +100,7 @@ class Store:
     def put(self, event: Event, execution: Execution) -> None:
         """Holds the execution as it is after the event."""
         self.derived.changed(execution.id)
+        self._newest_first = None
         is_listed = event.kind is not ChangeKind.OUTPUT
         if is_listed:
             self.version += 1
@@ -123,6 +129,7 @@ class Store:
         entry = self._entries.pop(execution_id)
         del self._by_status[entry.execution.status][execution_id]
         self.derived.changed(execution_id)
+        self._newest_first = None
         self.weight -= entry.weight + entry.ring.weight
         self.version += 1
         self._departed = self.version

@@ -23,13 +23,13 @@ Variables: TypeAlias = dict[str, Any] | None
 PLANNED = 20_000
 """The size of all plans, in fields and tokens of their documents; each takes about 1 KB."""
 FEW = 20
-"""Fragments, which take too little time to be worth a pause between them."""
+"""Pieces, which take too little time to be worth a pause between them."""
 LONGEST_VARIABLES = 4096
 """Bytes of variables of which an answer is stored."""
 
 
 class Reading:
-    """An answer of which all is read, and some fragments may still have to be made."""
+    """An answer of which all is read, and is to be put together."""
 
     def __init__(
         self,
@@ -44,16 +44,18 @@ class Reading:
         self._revision = self._derived.revision
         self._reader = Reader(context)
         self._value = plan.read(self._reader, variables)
+        self._pieces = self._reader.pieces()
+        self._has_failed = False
 
     def finished_at_once(self) -> bytes | None:
         """The response map as JSON; None if others must have their turn in between, or as below."""
-        if self._reader.missing > FEW:
-            return None
         try:
-            for _ in self._reader.pieces():
-                pass
+            for number, _ in enumerate(self._pieces):
+                if number > FEW:
+                    return None
             return self._encoded()
         except Exception:
+            self._has_failed = True
             return None
 
     async def finished(self) -> bytes | None:
@@ -61,15 +63,17 @@ class Reading:
 
         It will find again what is wrong, and say it in its own words.
         """
+        if self._has_failed:
+            return None
         try:
-            for _ in self._reader.pieces():
+            for _ in self._pieces:
                 await self._budget.checkpoint()
             return self._encoded()
         except Exception:
             return None
 
     def _encoded(self) -> bytes:
-        encoded = self._reader.encoded(self._value)
+        encoded = dumps(self._value)
         if self._question is not None and not self._reader.moved:
             self._derived.put_answer(self._question, encoded, self._revision)
         return encoded
