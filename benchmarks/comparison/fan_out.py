@@ -67,6 +67,8 @@ class Contest:
     event: Callable[[int], str]
     """What to tell the server to do at a time in nanoseconds; followers are told of that time."""
     memory_before: int = 0
+    most: int = 0
+    """How many followers it has had at once. What so many have left is used again by others."""
 
     def followers(self, number: int) -> Followers:
         return Followers(self.server.served.place, self.operation, number)
@@ -147,9 +149,10 @@ def _read(contest: Contest, size: int, readings: Readings) -> None:
         subscribed = meter.seconds()
         readings.add(CONNECTION, size, name, connected / size * MICRO)
         readings.add(FOLLOWER, size, name, (subscribed - connected) / size * MICRO)
-        if size >= 1000:
+        if size >= 1000 and size > contest.most:
             grown = memory_bytes(pid) - contest.memory_before
             readings.add(FOLLOWER_MEMORY, size, name, grown / size / 1024)
+        contest.most = max(contest.most, size)
         delivery, seconds = _deliver(contest, followers, size)
         readings.add(MESSAGE, size, name, seconds / delivery.messages * MICRO)
         readings.add(P50, size, name, delivery.p50)

@@ -5,6 +5,8 @@ import resource
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from copy import copy
+from typing import Self
 
 import psutil
 
@@ -19,8 +21,14 @@ class Cores:
     """Servers run on the first core and load on the second, if there are two."""
 
     def __init__(self) -> None:
-        cores = sorted(os.sched_getaffinity(0))
-        self._servers, self._load = cores[:1], cores[1:2] or cores[:1]
+        self._all = sorted(os.sched_getaffinity(0))
+        self._servers, self._load = self._all[:1], self._all[1:2] or self._all[:1]
+
+    def without_load(self) -> Self:
+        """The same for servers that have all cores to themselves."""
+        alone = copy(self)
+        alone._servers = self._all
+        return alone
 
     def take_load(self) -> None:
         """From now on this process runs on the core for load, and so does what it starts."""

@@ -24,13 +24,17 @@ WARM_STARTS = 500
 def measure_first_answers(
     cores: Cores, peers: Iterable[Peer], options: Options, readings: Readings
 ) -> None:
-    """Each with few executions, ours with none; the first answer is that of the list."""
+    """Each with few executions, ours with none; the first answer is that of the list.
+
+    Nothing else is asked meanwhile, so they have all cores.
+    """
     say("first answers")
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "executions.json")
         with run_ours(cores, pipelines()) as (ours, wires):
             fill(ours, wires, ENTERED)
             hand_over(ours.served, file)
+        cores = cores.without_load()
         for _ in range(options.rounds):
             _add_first_answer(OURS, lambda: run_ours(cores, pipelines()), readings)
             for peer in peers:

@@ -3,9 +3,14 @@
 import asyncio
 import logging
 import sys
+from collections.abc import Iterator
+from itertools import islice
 from typing import ClassVar, NamedTuple, Protocol
 
 logger = logging.getLogger("runcast.connections")
+
+PIECE = 50
+"""So many connections are looked at in a millisecond or two."""
 
 
 class Sender(Protocol):
@@ -47,6 +52,8 @@ class ReaderDeadline:
 
     def __init__(self) -> None:
         self._looks: dict[Sender, Look] = {}
+        self._is_looking = False
+        """Whether it looks, or is going to."""
 
     def watch(self, sender: Sender) -> None:
         """Something is about to be sent; what came before may not have been taken yet.
@@ -56,7 +63,8 @@ class ReaderDeadline:
         """
         if sender not in self._looks:
             loop = asyncio.get_running_loop()
-            if not self._looks:
+            if not self._is_looking:
+                self._is_looking = True
                 loop.call_later(self.look_seconds, self._look)
             self._looks[sender] = Look(sender.written, loop.time())
 
@@ -65,11 +73,21 @@ class ReaderDeadline:
         self._looks.pop(sender, None)
 
     def _look(self) -> None:
+        self._look_at_some(iter(list(self._looks.items())))
+
+    def _look_at_some(self, looks: Iterator[tuple[Sender, Look]]) -> None:
+        """There may be thousands: others have their turn in between."""
         loop = asyncio.get_running_loop()
-        for sender, before in list(self._looks.items()):
-            self._look_at(sender, before, loop.time())
-        if self._looks:
+        some = list(islice(looks, PIECE))
+        for sender, before in some:
+            if self._looks.get(sender) is before:
+                self._look_at(sender, before, loop.time())
+        if some:
+            loop.call_soon(self._look_at_some, looks)
+        elif self._looks:
             loop.call_later(self.look_seconds, self._look)
+        else:
+            self._is_looking = False
 
     def _look_at(self, sender: Sender, before: Look, now: float) -> None:
         if not sender.untaken:
