@@ -26,7 +26,6 @@ def test_kill_nine(tmp_path: Path, kills: int) -> None:
             check(server, acknowledged)
             acknowledged += until_killed(server, chance.uniform(0, 0.4))
         assert integrity(tmp_path / "data" / "history.db") == "ok"
-    assert len(acknowledged) > kills
     with serving(tmp_path) as server:
         check(server, acknowledged)
 
