@@ -68,13 +68,11 @@ class Collector:
         if phase == "stop" and found["generation"] == 2:
             self._frozen += len(gc.get_objects(generation=2))
             gc.freeze()
-            if self._frozen > self._most and self._is_too_much():
+            if self._frozen > self._most:
+                self._frozen = gc.get_freeze_count()
+            if self._frozen > self._most:
                 # The collector cannot be called from here.
                 self._loop.call_soon_threadsafe(self._look_through_all)
-
-    def _is_too_much(self) -> bool:
-        self._frozen = gc.get_freeze_count()
-        return self._frozen > self._most
 
     def _look_through_all(self) -> None:
         # What is left is frozen by `_after`, which need not ask for more.

@@ -153,31 +153,37 @@ def _read(contest: Contest, size: int, readings: Readings) -> None:
             grown = memory_bytes(pid) - contest.memory_before
             readings.add(FOLLOWER_MEMORY, size, name, grown / size / 1024)
         contest.most = max(contest.most, size)
-        delivery, seconds = _deliver(contest, followers, size)
-        readings.add(MESSAGE, size, name, seconds / delivery.messages * MICRO)
+        delivery = _deliver(contest, followers, size, MESSAGE, P99, readings)
         readings.add(P50, size, name, delivery.p50)
-        readings.add(P99, size, name, delivery.p99)
     wait_until_quiet(pid)
 
 
 def _read_messages(
     contest: Contest, size: int, message: Measure, p99: Measure, readings: Readings
 ) -> None:
-    name, pid = contest.server.name, contest.server.served.pid
+    pid = contest.server.served.pid
     with closing(contest.followers(size)) as followers:
         followers.subscribe()
         wait_until_quiet(pid)
-        delivery, seconds = _deliver(contest, followers, size)
-        readings.add(message, size, name, seconds / delivery.messages * MICRO)
-        readings.add(p99, size, name, delivery.p99)
+        _deliver(contest, followers, size, message, p99, readings)
     wait_until_quiet(pid)
 
 
-def _deliver(contest: Contest, followers: Followers, size: int) -> tuple[Delivery, float]:
-    """How the events have arrived, and the seconds on the processor that they took."""
-    meter = Meter(contest.server.served.pid)
+def _deliver(
+    contest: Contest,
+    followers: Followers,
+    size: int,
+    message: Measure,
+    p99: Measure,
+    readings: Readings,
+) -> Delivery:
+    """How the events have arrived; reads what a message has cost, too."""
+    name, meter = contest.server.name, Meter(contest.server.served.pid)
     contest.publish(followers, size, pace(size))
-    return followers.delivery(), meter.seconds()
+    delivery = followers.delivery()
+    readings.add(message, size, name, meter.seconds() / delivery.messages * MICRO)
+    readings.add(p99, size, name, delivery.p99)
+    return delivery
 
 
 def _progress_of(ids: list[str]) -> Callable[[int], str]:

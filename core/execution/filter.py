@@ -37,7 +37,7 @@ class ExecutionFilter:
         object.__setattr__(self, "text", self.text.casefold())
 
     def matches(self, execution: Execution) -> bool:
-        return self.admits(execution.status) and self._matches_constants(execution)
+        return self.admits(execution.status) and self.matches_constants(execution)
 
     def admits(self, status: Status) -> bool:
         """The part of the filter that an execution can leave or enter while it runs."""
@@ -61,7 +61,7 @@ class ExecutionFilter:
         """Those of the executions that match but for its conditions on the status."""
         if not self.has_constants:
             return executions
-        return [one for one in executions if self._matches_constants(one)]
+        return [one for one in executions if self.matches_constants(one)]
 
     def counted(
         self, executions: Sequence[Execution]
@@ -79,7 +79,8 @@ class ExecutionFilter:
         """The same filter with its conditions on the status only."""
         return ExecutionFilter(status=self.status, not_status=self.not_status)
 
-    def _matches_constants(self, execution: Execution) -> bool:
+    def matches_constants(self, execution: Execution) -> bool:
+        """The part of the filter that asks for what never changes."""
         return (
             (self.pipeline_id is None or execution.pipeline_id in self.pipeline_id)
             and (not self.labels or set(self.labels) <= set(execution.labels))

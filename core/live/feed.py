@@ -26,7 +26,6 @@ MESSAGES_PER_SECOND = 100
 """How many changes of the list a reader is sent."""
 PIECE = 200
 """Of a list, so many executions are looked at in about half a millisecond."""
-NONE = dict.fromkeys(Status, 0)
 
 
 class Feed:
@@ -104,10 +103,20 @@ class Feed:
         audience = self._audiences.setdefault(filter, Audience(self._store))
         await self._budget.checkpoint()
         with self._list_hub.watching() as watcher:
-            listing = Listing(filter, NONE)
-            async with aclosing(self._list_so_far(filter, listing, after)) as so_far:
-                async for change in so_far:
+            version, now = self._store.version, list(self._store.oldest_first())
+            news = self._list_since(after)
+            matching, counts = await self._counted(filter, now)
+            if after is not None and news is not None:
+                for change in _news(filter, counts, news, after.sequence):
                     yield change
+            else:
+                # A reader that breaks off before CAUGHT_UP has seen a part, and has to begin anew.
+                if after is not None:
+                    yield ExecutionsChange(ListChange.RESET, None, counts, 0)
+                for one in matching:
+                    yield ExecutionsChange(ListChange.ENTERED, one, counts, 0)
+            yield ExecutionsChange(ListChange.CAUGHT_UP, None, counts, version)
+            listing = Listing(filter, counts)
             reading = ListReading(watcher, listing, audience, self._store, throttle, taker)
             async with aclosing(reading.changes(self._budget)) as changes:
                 async for change in changes:
@@ -125,32 +134,24 @@ class Feed:
             return [Change(ChangeKind.RESET, now, at, missed=missed if missed > 0 else None)]
         return changes
 
-    async def _list_so_far(
-        self, filter: ExecutionFilter, listing: Listing, after: Cursor | None
-    ) -> AsyncGenerator[ExecutionsChange, None]:
-        """In pieces, so that a long list holds up nobody; the list as it was when this began."""
-        version, now = self._store.version, list(self._store.oldest_first())
-        since = None
-        if after is not None and after.epoch == self._epoch:
-            since = self._store.list_since(after.sequence)
+    def _list_since(self, after: Cursor | None) -> list[Entry] | None:
+        """What has changed after a cursor; None if it is not known, or there is none."""
+        if after is None or after.epoch != self._epoch:
+            return None
+        return self._store.list_since(after.sequence)
+
+    async def _counted(
+        self, filter: ExecutionFilter, executions: list[Execution]
+    ) -> tuple[list[Execution], Mapping[Status, int]]:
+        """As `ExecutionFilter.counted`, in pieces: a long list holds up nobody."""
         matching: list[Execution] = []
         counted: Counter[Status] = Counter()
-        for start in range(0, len(now), PIECE):
-            found, of_status = filter.counted(now[start : start + PIECE])
+        for start in range(0, len(executions), PIECE):
+            found, of_status = filter.counted(executions[start : start + PIECE])
             matching += found
             counted += of_status
             await self._budget.checkpoint()
-        counts = listing.counts = {status: counted[status] for status in Status}
-        if after is not None and since is not None:
-            for change in _news(filter, counts, since, after.sequence):
-                yield change
-        else:
-            # A reader that breaks off before CAUGHT_UP has seen a part, and has to begin anew.
-            if after is not None:
-                yield ExecutionsChange(ListChange.RESET, None, counts, 0)
-            for one in matching:
-                yield ExecutionsChange(ListChange.ENTERED, one, counts, 0)
-        yield ExecutionsChange(ListChange.CAUGHT_UP, None, counts, version)
+        return matching, {status: counted[status] for status in Status}
 
 
 def _news(
@@ -162,9 +163,8 @@ def _news(
     never saw, and ENTERED one that it received before what is older. In the order of the
     changes, so that it can break off after each of them.
     """
-    of_any_status = filter.of_any_status()
     for entry in changed:
-        if not of_any_status.matches(entry.execution):
+        if not filter.matches_constants(entry.execution):
             continue
         if not filter.admits(entry.execution.status):
             kind = ListChange.LEFT

@@ -6,7 +6,7 @@ from ..execution.model import Status
 from ..fairness import LoopBudget
 from ..rate_limit import TokenBucket
 from .deliveries import Taker, is_taken
-from .list_hub import ListWatcher, News
+from .list_hub import Dirty, ListWatcher, News
 from .listing import ExecutionsChange, ListChange, Listing
 from .store import Store
 
@@ -31,19 +31,13 @@ class Audience:
     def told(self, news: News, listing: Listing) -> ExecutionsChange | None:
         """What is new to a reader who knew everything but these news, if anything is."""
         if self._number != news.number:
-            self._change = self._told(news, listing)
+            before = listing.counts
+            change = _change(news, listing, self._store, news.version)
+            is_new = change.execution is not None or change.counts != before
+            self._change = change if is_new else None
             self._number, self._counts = news.number, listing.counts
         listing.counts = self._counts
         return self._change
-
-    def _told(self, news: News, listing: Listing) -> ExecutionsChange | None:
-        execution, before = news.left or self._store.get(news.execution_id), listing.counts
-        assert execution is not None, "who leaves is news, too"
-        kind = listing.take(execution, news.was, None if news.left else execution.status)
-        if kind is None and listing.counts == before:
-            return None
-        about = None if kind is None else execution
-        return ExecutionsChange(kind or ListChange.CAUGHT_UP, about, listing.counts, news.version)
 
 
 class ListReading:
@@ -125,14 +119,19 @@ class ListReading:
 
     def _own(self) -> ExecutionsChange | None:
         """The same for a reader who has more to read."""
-        watcher, listing = self._watcher, self._listing
+        watcher, store = self._watcher, self._store
         while dirty := watcher.next():
-            execution = dirty.left or self._store.get(dirty.execution_id)
-            assert execution is not None, "who leaves is news, too"
-            kind = listing.take(execution, dirty.was, None if dirty.left else execution.status)
-            if kind is None and not (watcher.idle and listing.counts != self._counts):
-                continue
-            about = None if kind is None else execution
-            seen = watcher.seen(self._store.version)
-            return ExecutionsChange(kind or ListChange.CAUGHT_UP, about, listing.counts, seen)
+            change = _change(dirty, self._listing, store, watcher.seen(store.version))
+            if change.execution is not None or (watcher.idle and change.counts != self._counts):
+                return change
         return None
+
+
+def _change(news: News | Dirty, listing: Listing, store: Store, version: int) -> ExecutionsChange:
+    """What has become of an execution; CAUGHT_UP if that is new to the counts at most."""
+    execution = news.left or store.get(news.execution_id)
+    assert execution is not None, "who leaves is news, too"
+    kind = listing.take(execution, news.was, None if news.left else execution.status)
+    if kind is None:
+        return ExecutionsChange(ListChange.CAUGHT_UP, None, listing.counts, version)
+    return ExecutionsChange(kind, execution, listing.counts, version)

@@ -36,11 +36,10 @@ class Listing:
     that a filter asks for never changes.
     """
 
-    __slots__ = ("_filter", "_of_any_status", "counts")
+    __slots__ = ("_filter", "counts")
 
     def __init__(self, filter: ExecutionFilter, counts: Mapping[Status, int]) -> None:
         self._filter = filter
-        self._of_any_status = filter.of_any_status()
         self.counts = counts
         """How many of the list's executions have each status, whatever statuses are asked for. It
         is replaced and never changed: what was sent with it stays as it was."""
@@ -52,7 +51,7 @@ class Listing:
 
         Of statuses, None is that of an execution that is not there. Returns None if nothing is new.
         """
-        if not self._of_any_status.matches(execution):
+        if not self._filter.matches_constants(execution):
             return None
         if was is not status:
             self._count(was, status)

@@ -68,14 +68,14 @@ class Reader:
             for start in range(0, len(whole.executions), LOOKED_UP):
                 yield
                 some = whole.executions[start : start + LOOKED_UP]
-                fragments: list[Fragment | None] = self._derived.parts(whole.selection.shape, some)
-                for execution, fragment in zip(some, fragments, strict=True):
-                    if fragment is None:
-                        yield
-                        texts.append(self._made(whole.selection, execution).text)
-                    else:
+                known: list[Fragment | None] = self._derived.parts(whole.selection.shape, some)
+                for execution, fragment in zip(some, known, strict=True):
+                    if fragment is not None:
                         self.context.count(fragment.characters)
-                        texts.append(fragment.text)
+                    else:
+                        yield
+                        fragment = self._made(whole.selection, execution)
+                    texts.append(fragment.text)
             yield
             whole.text.text = _joined(texts, *whole.form)
         yield
