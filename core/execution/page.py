@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from operator import attrgetter
-from typing import Generic, TypeAlias, TypeVar
+from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 from ..errors import InvalidInput
 from .model import Execution
@@ -38,8 +38,13 @@ class Order:
     field: OrderField = OrderField.START_TIME
     descending: bool = True
 
+    @property
+    def moves(self) -> bool:
+        """Whether the clock alone changes the places of executions."""
+        return self.field is OrderField.DURATION
+
     def key(self, execution: Execution, now: int) -> Key:
-        """The place of an execution in the list; no two have the same."""
+        """The place of an execution in the list as it was at a time; no two have the same."""
         return self._value(execution, now), execution.id
 
     def _value(self, execution: Execution, now: int) -> float | str:
@@ -49,32 +54,44 @@ class Order:
             case OrderField.END_TIME:
                 return float("inf") if execution.ended_at is None else execution.ended_at
             case OrderField.DURATION:
-                return execution.duration_ms(now)
+                ended = execution.ended_at
+                return execution.duration_ms(now if ended is None else min(now, ended))
             case OrderField.PIPELINE_NAME:
                 return execution.pipeline_name
 
 
-def encode_key(key: Key) -> str:
+class Place(NamedTuple):
+    """What a cursor stands for: a place in the list, as the list was at a time in epoch ms.
+
+    The time is None in an order that the clock does not change.
+    """
+
+    key: Key
+    at: int | None = None
+
+
+def encode_place(key: Key, at: int | None = None) -> str:
     """A place in a list as an opaque cursor."""
-    text = json.dumps(key, separators=(",", ":"))
+    text = json.dumps(key if at is None else (*key, at), separators=(",", ":"))
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def decode_key(cursor: str, path: str, order: Order) -> Key:
+def decode_place(cursor: str, path: str, order: Order) -> Place:
     """The place that a cursor stands for.
 
     Raises:
         InvalidInput: it is not a cursor of a list in that order.
     """
     try:
-        value, id = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        value, id, *at = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except (ValueError, TypeError, binascii.Error, RecursionError):
         raise InvalidInput(f"{path}: this is not a cursor of a list", path=[path]) from None
     expected = str if order.field is OrderField.PIPELINE_NAME else (int, float)
     fits = isinstance(value, expected) and not isinstance(value, bool)
+    fits = fits and [type(each) for each in at] in ([], [int] if order.moves else [])
     if not (isinstance(id, str) and fits and value == value):  # NaN is no place
         raise InvalidInput(f"{path}: a cursor of a list in another order", path=[path])
-    return value, id
+    return Place((value, id), *at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,26 +136,31 @@ def paginate(
 ) -> Page[Execution]:
     """The page that was asked for; the cursors hold their place when items come and go.
 
+    In an order that the clock changes, the pages behind one another are those of the list at the
+    time of the first: what runs has overtaken its own cursor otherwise, and comes again.
+
     Raises:
         InvalidInput: a cursor or a number is off.
     """
     size = request.size()
+    after, before = (
+        None if cursor is None else decode_place(cursor, path, order)
+        for cursor, path in ((request.after, "after"), (request.before, "before"))
+    )
+    at = min((place.at for place in (after, before) if place and place.at is not None), default=now)
 
     def key(execution: Execution) -> Key:
-        return order.key(execution, now)
+        return order.key(execution, at)
 
     # By start they are nearly in order already, which makes it fast.
     by_start = order.field is OrderField.START_TIME
     placed = sorted(executions, key=_START if by_start else key)
     low, high = 0, len(placed)
-    after, before = request.after, request.before
-    after_path, before_path = "after", "before"
-    if order.descending:
-        after, before, after_path, before_path = before, after, before_path, after_path
+    after, before = (before, after) if order.descending else (after, before)
     if after is not None:
-        low = bisect_right(placed, decode_key(after, after_path, order), key=key)
+        low = bisect_right(placed, after.key, key=key)
     if before is not None:
-        high = max(low, bisect_left(placed, decode_key(before, before_path, order), key=key))
+        high = max(low, bisect_left(placed, before.key, key=key))
     from_the_end = (request.last is None) == order.descending
     start, stop = (max(low, high - size), high) if from_the_end else (low, min(high, low + size))
     chosen = placed[start:stop]
@@ -146,4 +168,5 @@ def paginate(
     if order.descending:
         chosen.reverse()
         more_below, more_above = more_above, more_below
-    return Page([(encode_key(key(e)), e) for e in chosen], more_above, more_below)
+    as_of = at if order.moves else None
+    return Page([(encode_place(key(e), as_of), e) for e in chosen], more_above, more_below)

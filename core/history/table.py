@@ -26,7 +26,7 @@ from sqlalchemy.types import TypeDecorator
 
 from ..execution.filter import ExecutionFilter
 from ..execution.model import Execution, Status
-from ..execution.page import Key, Order, OrderField, PageRequest, decode_key
+from ..execution.page import Key, Order, OrderField, PageRequest, decode_place
 from ..execution.record import dump, light, storable, utf8
 
 LARGEST = 2**63 - 1
@@ -184,7 +184,7 @@ def around(
         InvalidInput: a cursor or a number is off.
     """
     after, before = (
-        None if cursor is None else decode_key(cursor, path, order)
+        None if cursor is None else decode_place(cursor, path, order).key
         for cursor, path in ((request.after, "after"), (request.before, "before"))
     )
     low, high = (before, after) if order.descending else (after, before)

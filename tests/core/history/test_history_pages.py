@@ -10,7 +10,7 @@ from hypothesis import given, settings, strategies as st
 from runcast.core.errors import InvalidInput
 from runcast.core.execution.filter import EVERYTHING, ExecutionFilter
 from runcast.core.execution.model import Execution, Status
-from runcast.core.execution.page import Order, OrderField, PageRequest, encode_key, paginate
+from runcast.core.execution.page import Order, OrderField, PageRequest, encode_place, paginate
 from runcast.core.history.file import HistoryFile
 from samples import an_execution
 from virtual_clock import VirtualClock
@@ -62,7 +62,7 @@ def requests(draw: st.DrawFn, order: Order) -> PageRequest:
     values: st.SearchStrategy[Any] = NUMBERS
     if order.field is OrderField.PIPELINE_NAME:
         values = st.sampled_from(NAMES)
-    cursors = st.none() | st.tuples(values, IDS).map(encode_key)
+    cursors = st.none() | st.tuples(values, IDS).map(encode_place)
     size = draw(st.none() | st.integers(0, 4))
     after, before = draw(cursors), draw(cursors)
     if draw(st.booleans()):
@@ -245,7 +245,7 @@ def test_between_cursors_that_have_crossed_there_is_nothing(
     ]
     keep(file, many)
     order = Order(descending=descending)
-    low, high = (encode_key(order.key(many[n], NOW)) for n in (2, 3))
+    low, high = (encode_place(order.key(many[n], NOW)) for n in (2, 3))
     after, before = (low, high) if descending else (high, low)
     for request in (
         PageRequest(first=2, after=after, before=before),
@@ -262,7 +262,7 @@ def test_between_cursors_that_have_crossed_there_is_nothing(
         (PageRequest(first=-1), "first"),
         (PageRequest(first=1, last=1), "last"),
         (PageRequest(after="?"), "after"),
-        (PageRequest(before=encode_key(("a name", "exec_1"))), "before"),
+        (PageRequest(before=encode_place(("a name", "exec_1"))), "before"),
     ],
 )
 def test_what_is_off_in_a_request_is_refused(
