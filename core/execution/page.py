@@ -54,8 +54,10 @@ class Order:
             case OrderField.END_TIME:
                 return float("inf") if execution.ended_at is None else execution.ended_at
             case OrderField.DURATION:
-                ended = execution.ended_at
-                return execution.duration_ms(now if ended is None else min(now, ended))
+                if execution.began_at is None:
+                    return 0
+                # One that has ended since was still running then.
+                return min(execution.duration_ms(now), max(0, now - execution.began_at))
             case OrderField.PIPELINE_NAME:
                 return execution.pipeline_name
 
