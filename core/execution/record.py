@@ -1,12 +1,14 @@
 """An execution as JSON, to be stored or sent, and back."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass, replace
-from typing import Any, TypeVar
+from dataclasses import replace
+from typing import Any
 
 from ..json_text import NotJSON, decode
 from ..json_value import JSON, dumps, loads
 from .model import (
+    DEFAULTS,
+    NO_USAGE,
     Cancellation,
     EndReason,
     Execution,
@@ -19,12 +21,11 @@ from .model import (
     Status,
     Usage,
 )
+from .plain import Parts, Value, built, plain
 from .stage_log import EMPTY_LOG, StageLog
 from .stored import StoredValue
 
 STORED_VALUE_BYTES = 256 * 1024
-
-Value = TypeVar("Value")
 
 
 def dump(execution: Execution) -> bytes:
@@ -33,7 +34,7 @@ def dump(execution: Execution) -> bytes:
     Raises:
         NotJSON: a value is not JSON; `storable` drops such values.
     """
-    return dumps(_plain(execution))
+    return dumps(plain(execution))
 
 
 def load(content: bytes) -> Execution:
@@ -42,14 +43,22 @@ def load(content: bytes) -> Execution:
     Raises:
         KeyError, TypeError, ValueError: this is no execution.
     """
-    try:
-        data: Any = loads(content)
-    except ValueError:
-        # A record may have half a surrogate pair in it.
-        data = decode(content.decode("utf-8", "surrogatepass"))
+    data = read(content)
     if "began_at" not in data:
         data["began_at"] = _begin(data)
-    return _built(Execution, data)
+    return built(Execution, data, PARTS)
+
+
+def read(content: bytes) -> Any:
+    """JSON that may have half a surrogate pair in it.
+
+    Raises:
+        ValueError: this is no JSON.
+    """
+    try:
+        return loads(content)
+    except ValueError:
+        return decode(content.decode("utf-8", "surrogatepass"))
 
 
 def storable(execution: Execution) -> Execution:
@@ -73,47 +82,8 @@ def utf8(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-def _plain(value: object) -> JSON:
-    """What JSON has for it: an object for each part of an execution."""
-    if isinstance(value, StageLog):
-        lengths: dict[str, JSON] = {"length": value.length, "output_length": value.output_length}
-        if value.of_value:
-            lengths["of_value"] = True
-        return lengths | ({"head": value.head, "cut": value.cut} if value.head else {})
-    if isinstance(value, tuple):
-        return [_plain(each) for each in value]
-    if is_dataclass(value):
-        named = (_named(field.name, getattr(value, field.name)) for field in fields(value))
-        return {name: _plain(each) for name, each in named}
-    return value
-
-
-IN_FILE = "_in_file"
-"""Ends the key of a value that is in a file: what a stage returns can look like anything."""
-
-
-def _named(name: str, value: object) -> tuple[str, object]:
-    return (name + IN_FILE if isinstance(value, StoredValue) else name), value
-
-
-def _built(cls: type[Value], data: Mapping[str, Any]) -> Value:
-    names = [field.name for field in fields(cls)]  # type: ignore[arg-type]
-    known = {name: data[name] for name in names if name in data}
-    for name in names:
-        if name + IN_FILE in data:
-            known[name] = _built(StoredValue, data[name + IN_FILE])
-    for name, convert in PARTS.get(cls, {}).items():
-        if known.get(name) is not None:
-            known[name] = convert(known[name])
-    return cls(**known)
-
-
-def _of(cls: type[Value]) -> Callable[[Mapping[str, Any]], Value]:
-    return lambda data: _built(cls, data)
-
-
 def _stage(data: Mapping[str, Any]) -> StageRun:
-    stage = _built(StageRun, data)
+    stage = built(StageRun, data, PARTS)
     if "output" not in data:
         return stage
     # A record of version 0.1 has the beginning of the output in itself, and no log.
@@ -131,22 +101,28 @@ def _begin(data: Mapping[str, Any]) -> int | None:
     return min((at for at in began if at is not None and at >= started), default=started)
 
 
-PARTS: Mapping[type, Mapping[str, Callable[[Any], object]]] = {
+def _of(cls: type[Value], usual: Value | None = None) -> Callable[[Mapping[str, Any]], Value]:
+    """`usual` is what most have: all of them share it, which saves time and memory."""
+    same = plain(usual)
+    return lambda data: usual if usual is not None and data == same else built(cls, data, PARTS)
+
+
+PARTS: Parts = {
     Execution: {
         "stages": lambda stages: tuple(map(_stage, stages)),
         "status": Status,
         "end_reason": EndReason,
         "labels": lambda labels: tuple((key, value) for key, value in labels),
-        "options": _of(RunOptions),
+        "options": _of(RunOptions, DEFAULTS),
         "error": _of(Failure),
         "cancellation": _of(Cancellation),
         "start_key": _of(StartKey),
     },
     StageRun: {
         "status": StageStatus,
-        "usage": _of(Usage),
-        "log": _of(StageLog),
-        "attempts": lambda attempts: tuple(_built(StageAttempt, one) for one in attempts),
+        "usage": _of(Usage, NO_USAGE),
+        "log": _of(StageLog, EMPTY_LOG),
+        "attempts": lambda attempts: tuple(map(_of(StageAttempt), attempts)),
         "error": _of(Failure),
     },
     StageAttempt: {"status": StageStatus, "error": _of(Failure)},
