@@ -14,6 +14,7 @@
     ├── PipelineFileError (internal)      a file is no pipeline; see core/pipelines
     │   └── NotAPipeline                  and is not meant as one
     ├── IllegalMove       (internal)      an event that the state machine does not allow
+    ├── EventsMissing     (internal)      an event that does not follow the latest one
     └── StageError        (internal)      a stage failed; it becomes the execution's error
         └── StageTimeout
 """
@@ -84,6 +85,10 @@ class Forbidden(RuncastError):
 
 class IllegalMove(RuncastError):
     """An event asks for a move that the state machine does not have. Nothing was changed."""
+
+
+class EventsMissing(RuncastError):
+    """An event does not follow the latest one that is known of its execution."""
 
 
 class StageError(RuncastError):

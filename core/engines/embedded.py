@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 from ..clock import Clock
 from ..errors import CapacityReached, RuncastError, Unavailable
-from ..execution.events import CancelRequested, Ended, Sink, Submitted
+from ..execution.events import CancelRequested, Ended, Event, Submitted
 from ..execution.model import EndReason, Execution, Failure, Status
+from ..live.engine import Receiver
+from ..live.launch import random_word
 from ..pipelines.pipeline import Pipeline
 from ..running.executor import SHUTDOWN, PipelineExecutor
 from ..running.stages import GRACE_SECONDS, Stop
@@ -45,6 +47,7 @@ class EmbeddedEngine:
     """
 
     name = "embedded"
+    stale = False
 
     def __init__(
         self,
@@ -55,6 +58,7 @@ class EmbeddedEngine:
         queue: int,
         grace: float = GRACE_SECONDS,
     ) -> None:
+        self.epoch = random_word()
         self._executor = executor
         self._clock = clock
         self._limit = limit
@@ -64,20 +68,22 @@ class EmbeddedEngine:
         self._waiting: dict[str, _Run] = {}
         self._running: dict[str, _Run] = {}
 
-    async def open(self, sink: Sink) -> None:
-        self._sink = sink
+    async def open(self, receiver: Receiver) -> None:
+        self._receiver = receiver
 
-    async def submit(self, execution: Execution, pipeline: Pipeline) -> None:
+    async def submit(self, execution: Execution, pipeline: Pipeline) -> str:
         self._check_capacity(pipeline)
         run = _Run(execution, pipeline, Stop(grace=self._grace))
         self._waiting[execution.id] = run
-        await self._sink(Submitted(execution.id, execution.started_at, execution))
+        self._receiver.apply(Submitted(execution.id, execution.started_at, execution))
         self._start_next()
+        return execution.id
 
     async def cancel(self, execution_id: str, reason: str | None, *, forced: bool) -> None:
         run = self._running.get(execution_id)
         self._waiting.pop(execution_id, None)
-        await self._sink(CancelRequested(execution_id, self._clock.now(), reason, forced))
+        now = self._clock.now()
+        self._receiver.apply(CancelRequested(execution_id, now, reason, forced))
         if run is None:
             return
         if forced:
@@ -88,7 +94,7 @@ class EmbeddedEngine:
         self._closing = True
         waiting, self._waiting = self._waiting, {}
         for run in waiting.values():
-            await self._fail(run, EndReason.SERVER_SHUTDOWN, SHUTDOWN)
+            self._fail(run, EndReason.SERVER_SHUTDOWN, SHUTDOWN)
         await self._settle(grace)
         for run in self._running.values():
             run.cancel()
@@ -99,18 +105,21 @@ class EmbeddedEngine:
         await self._settle(1)
         # A coroutine that refuses to end cannot be ended; nobody waits for it.
         for run in list(self._running.values()):
-            await self._fail(run, EndReason.SERVER_SHUTDOWN, SHUTDOWN)
+            self._fail(run, EndReason.SERVER_SHUTDOWN, SHUTDOWN)
         self._running.clear()
+
+    async def _report(self, event: Event) -> None:
+        self._receiver.apply(event)
 
     async def _settle(self, seconds: float) -> None:
         await asyncio.sleep(0)
         if tasks := [run.task for run in self._running.values() if run.task]:
             await asyncio.wait(tasks, timeout=seconds)
 
-    async def _fail(self, run: _Run, reason: EndReason, error: Failure) -> None:
+    def _fail(self, run: _Run, reason: EndReason, error: Failure) -> None:
         id, now = run.execution.id, self._clock.now()
         with suppress(RuncastError):  # It may have ended already.
-            await self._sink(Ended(id, now, Status.FAILED, reason, error=error))
+            self._receiver.apply(Ended(id, now, Status.FAILED, reason, error=error))
 
     def _check_capacity(self, pipeline: Pipeline) -> None:
         if self._closing:
@@ -147,11 +156,11 @@ class EmbeddedEngine:
         run.began = True
         try:
             if not run.dismissed:
-                await self._executor.run(run.execution, run.pipeline, self._sink, run.stop)
+                await self._executor.run(run.execution, run.pipeline, self._report, run.stop)
         except Exception as error:
             logger.exception("execution %s: the executor itself failed", run.execution.id)
             internal = Failure("InternalError", f"{type(error).__name__} in the executor")
-            await self._fail(run, EndReason.STAGE_ERROR, internal)
+            self._fail(run, EndReason.STAGE_ERROR, internal)
         finally:
             self._running.pop(run.execution.id, None)
             if not self._closing:

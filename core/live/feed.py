@@ -1,7 +1,7 @@
 """What readers follow: one execution, or the list, from a snapshot or a cursor on."""
 
 from collections import Counter
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import aclosing
 from weakref import WeakValueDictionary
 
@@ -36,7 +36,12 @@ class Feed:
     """
 
     def __init__(
-        self, store: Store, clock: Clock, epoch: str, watcher_limit: int, budget: LoopBudget
+        self,
+        store: Store,
+        clock: Clock,
+        epoch: Callable[[], str],
+        watcher_limit: int,
+        budget: LoopBudget,
     ) -> None:
         self._store = store
         self._budget = budget
@@ -57,7 +62,7 @@ class Feed:
         """
         self._hub.publish(change)
         if change.kind is not ChangeKind.OUTPUT:
-            urgent = change.kind is ChangeKind.STATUS_CHANGED
+            urgent = change.kind is not ChangeKind.STAGE_CHANGED
             self._list_hub.publish(change.execution, self._store.version, was, urgent=urgent)
 
     def publish_departure(self, execution: Execution) -> None:
@@ -126,7 +131,7 @@ class Feed:
     def _so_far(self, now: Execution, after: Cursor | None) -> list[Change]:
         if after is None:
             return [self._store.state(ChangeKind.SNAPSHOT, now.id, self._clock.now())]
-        if after.epoch != self._epoch:
+        if after.epoch != self._epoch():
             return [self._store.state(ChangeKind.RESET, now.id, self._clock.now())]
         changes = self._store.changes_since(now.id, after.sequence)
         if changes is None:
@@ -136,7 +141,7 @@ class Feed:
 
     def _list_since(self, after: Cursor | None) -> list[Entry] | None:
         """What has changed after a cursor; None if it is not known, or there is none."""
-        if after is None or after.epoch != self._epoch:
+        if after is None or after.epoch != self._epoch():
             return None
         return self._store.list_since(after.sequence)
 

@@ -1,16 +1,24 @@
 """The one owner of all live executions: starts, cancels, lists and watches them."""
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from typing import Self
 
 from ..clock import Clock
-from ..errors import AlreadyEnded, CapacityReached, Conflict, NotFound, RuncastError, Unavailable
+from ..errors import (
+    AlreadyEnded,
+    CapacityReached,
+    Conflict,
+    EventsMissing,
+    NotFound,
+    RuncastError,
+    Unavailable,
+)
 from ..execution.change import Change
 from ..execution.cursor import Cursor
-from ..execution.events import Event
+from ..execution.events import ChangeKind, Event
 from ..execution.filter import EVERYTHING, ExecutionFilter
 from ..execution.model import Execution, Status
 from ..execution.transition import applied
@@ -23,7 +31,7 @@ from .feed import Feed
 from .follower import Follower, OwnFiles
 from .hub import WATCHER_LIMIT
 from .idempotency import IdempotencyKeys, Past
-from .launch import launched, pending, random_word, taken_over
+from .launch import launched, pending, taken_over
 from .listing import ExecutionsChange
 from .request import RETRY_KEY_PATH, StartRequest, checked_key, checked_reason
 from .ring import RING_SIZE
@@ -71,21 +79,20 @@ class ExecutionManager:
         self.engine = engine
         self.clock = clock
         self.retention = retention
-        self.epoch = random_word()
         self.closing = False
         self._followers = followers
         self._store = Store(ring_size)
         self._memory = memory
         self._files = files
         self.loop_budget = LoopBudget()
-        self._feed = Feed(self._store, clock, self.epoch, watcher_limit, self.loop_budget)
+        self._feed = Feed(self._store, clock, lambda: self.epoch, watcher_limit, self.loop_budget)
         self._keys = IdempotencyKeys(self._store, past)
-        self._leaving: deque[tuple[float, str]] = deque()
-        """Ended executions and when they are to leave (monotonic seconds), in that order."""
+        self._leaving: list[tuple[float, str]] = []
+        """Ended executions and when they are to leave (monotonic seconds): a heap."""
         self._someone_leaves = asyncio.Event()
 
     async def __aenter__(self) -> Self:
-        await self.engine.open(self._sink)
+        await self.engine.open(self)
         self._sweeper = asyncio.create_task(self._sweeping(), name="runcast sweeper")
         return self
 
@@ -108,6 +115,11 @@ class ExecutionManager:
             self._feed.close()
 
     # Reading
+
+    @property
+    def epoch(self) -> str:
+        """Names the log that cursors are of."""
+        return self.engine.epoch
 
     def get(self, execution_id: str) -> Execution:
         """The execution as it is now.
@@ -135,6 +147,11 @@ class ExecutionManager:
     def cursor(self, execution: Execution) -> Cursor:
         """Where to resume watching an execution from, having seen it as it is here."""
         return Cursor(self.epoch, execution.sequence)
+
+    @property
+    def stale(self) -> bool:
+        """Whether something may have happened that is not known here yet."""
+        return self.engine.stale
 
     def list_cursor(self, version: int | None = None) -> Cursor:
         """Where to resume watching the list from, having seen it as it is now, or at `version`."""
@@ -219,14 +236,25 @@ class ExecutionManager:
         await self.engine.cancel(execution_id, checked_reason(reason), forced=forced)
         return self.get(execution_id)
 
-    def apply(self, event: Event) -> Execution:
+    def apply(self, event: Event, sequence: int | None = None) -> Execution:
         """Applies an event: the one place where an execution changes.
+
+        `sequence` is the number that the event has in its execution, from a log that may repeat
+        itself: what was applied already changes nothing. None: it is the next one.
 
         Raises:
             NotFound: the execution of the event is not live.
             IllegalMove: it cannot happen to that execution; nothing was changed.
+            EventsMissing: there are events before it that never came; nothing was changed.
         """
         before = self._store.get(event.execution_id)
+        if sequence is not None:
+            known = 0 if before is None else before.sequence
+            if before is not None and sequence <= known:
+                return before
+            if sequence > known + 1:
+                missing = f"{known + 1} to {sequence - 1}"
+                raise EventsMissing(f"events {missing} of {event.execution_id} are missing")
         after = applied(event, before)
         self._store.put(event, after)
         self._keys.note(after)
@@ -234,11 +262,43 @@ class ExecutionManager:
         if event.is_kept:
             for follower in self._followers:
                 follower.note(after)
-        if after.status.terminal:
-            due = self.clock.monotonic() + self.retention
-            self._leaving.append((due, after.id))
-            self._someone_leaves.set()
+        self._let_leave(after, self.retention if sequence is None else self._retention_left(after))
         return after
+
+    def restore(self, execution: Execution) -> None:
+        """Takes an execution in as it is, without its events: one from before this process, or of
+        which some are missing. Who watches it gets a RESET.
+
+        What is known already changes nothing, and what should have left departs. Lists have
+        executions in the order in which they came: the oldest is to come first.
+        """
+        before = self._store.get(execution.id)
+        if before is not None and execution.sequence <= before.sequence:
+            return
+        if before is None and self._retention_left(execution) <= 0:
+            for follower in self._followers:
+                follower.departed(execution.id)
+            return
+        self._store.restore(execution)
+        self._keys.note(execution)
+        reset = Change(ChangeKind.RESET, execution, self.clock.now())
+        self._feed.publish(reset, None if before is None else before.status)
+        for follower in self._followers:
+            follower.note(execution)
+        self._let_leave(execution, self._retention_left(execution))
+
+    def _let_leave(self, execution: Execution, seconds: float) -> None:
+        """So many seconds from now, if it has ended."""
+        if execution.status.terminal:
+            heappush(self._leaving, (self.clock.monotonic() + seconds, execution.id))
+            self._someone_leaves.set()
+
+    def _retention_left(self, execution: Execution) -> float:
+        """Seconds from now on; those who say when it has ended may have another clock."""
+        if execution.ended_at is None:
+            return self.retention
+        since = (self.clock.now() - execution.ended_at) / 1000
+        return self.retention - max(0.0, since)
 
     async def persisted(self, execution_id: str) -> bool:
         """Whether every follower has stored its latest state of an execution, or had no need to.
@@ -302,9 +362,6 @@ class ExecutionManager:
 
     # Behind the scenes
 
-    async def _sink(self, event: Event) -> None:
-        self.apply(event)
-
     async def _start(
         self, request: StartRequest, pipeline: Pipeline, old: Execution | None = None
     ) -> Started:
@@ -312,27 +369,41 @@ class ExecutionManager:
             raise Unavailable("the server is stopping and accepts no new executions")
         async with self._keys.turn(request.idempotency_key):
             existing = await self._keys.find(request)
-            execution = existing or await self._submitted(request, pipeline, old)
-        return await self._acknowledged(execution, existing=existing is not None)
+            if existing is not None:
+                return await self._acknowledged(existing, existing=True)
+            execution = self._launched(request, pipeline, old)
+            started = await self._submitted(execution, pipeline)
+        return await self._acknowledged(started, existing=started.id != execution.id)
 
-    async def _submitted(
+    def _launched(
         self, request: StartRequest, pipeline: Pipeline, old: Execution | None
     ) -> Execution:
         stages = pending(pipeline)
         if old is not None and request.from_stage is not None:
             stages = taken_over(old, stages, request.from_stage)
         self._check_memory()
-        execution = launched(request, pipeline, stages, self.clock.now())
-        if self._files is None:
-            await self.engine.submit(execution, pipeline)
-            return execution
-        execution = await self._files.own(execution)
+        return launched(request, pipeline, stages, self.clock.now())
+
+    async def _submitted(self, execution: Execution, pipeline: Pipeline) -> Execution:
+        """The execution that the engine has begun: this, or an earlier one with the same key."""
+        if self._files is not None:
+            execution = await self._files.own(execution)
         try:
-            await self.engine.submit(execution, pipeline)
+            started = await self.engine.submit(execution, pipeline)
         except RuncastError:
-            await self._files.disown(execution.id)
+            await self._disown(execution.id)
             raise
-        return execution
+        if started == execution.id:
+            return execution
+        await self._disown(execution.id)
+        found = self._store.get(started)
+        if found is None:
+            raise Unavailable("the execution with that idempotency key has just left; try again")
+        return found
+
+    async def _disown(self, execution_id: str) -> None:
+        if self._files is not None:
+            await self._files.disown(execution_id)
 
     def _check_memory(self) -> None:
         if self._store.weight >= self._memory:
@@ -351,7 +422,7 @@ class ExecutionManager:
     def sweep(self) -> None:
         """Forgets what ended longer than the retention ago."""
         while self._leaving and self._leaving[0][0] <= self.clock.monotonic():
-            _, execution_id = self._leaving.popleft()
+            _, execution_id = heappop(self._leaving)
             execution = self._store.remove(execution_id)
             self._keys.forget(execution)
             self._feed.publish_departure(execution)

@@ -20,8 +20,8 @@ class Ring:
 
     __slots__ = ("_before", "_events", "weight")
 
-    def __init__(self) -> None:
-        self._before: Execution | None = None
+    def __init__(self, before: Execution | None = None) -> None:
+        self._before = before
         """None: the oldest event is the one with which the execution began."""
         self._events: list[Event] = []
         self.weight = 0

@@ -124,6 +124,21 @@ class Store:
                 # Nothing of it is weighed again.
                 entry.values = ()
 
+    def restore(self, execution: Execution) -> None:
+        """Holds the execution as it is, of which no event is known."""
+        self.derived.changed(execution.id)
+        self._newest_first = None
+        self.version += 1
+        before = self._entries.get(execution.id)
+        entered = self.version if before is None else before.entered
+        entry = Entry(execution, Ring(execution), entered, self.version)
+        if before is not None:
+            del self._by_status[before.execution.status][execution.id]
+            self.weight -= before.weight + before.ring.weight
+        entry.weight, entry.values = weighed(execution, ())
+        self.weight += entry.weight
+        self._entries[execution.id] = self._by_status[execution.status][execution.id] = entry
+
     def remove(self, execution_id: str) -> Execution:
         """Forgets an execution, and returns it as it was last."""
         entry = self._entries.pop(execution_id)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Self, TypeVar, TypeVarTuple
+from uuid import uuid4
 
 from ..errors import Unavailable
 from ..execution.log import LogSlice, LogStream, OutputSlice
@@ -35,6 +36,8 @@ Result = TypeVar("Result")
 LOG_MAX_BYTES = 64 << 20
 WRITERS, READERS = 4, 4
 """Threads. Those who read do not keep those waiting who write."""
+SHARED_INLINE_BYTES = 16 << 10
+"""All values of an execution together are sent with each of its steps, in a message of 1 MiB."""
 INPUT = "input"
 """What an execution's input is called where values are called by their stage."""
 MAX_INPUT_BYTES = 1 << 21
@@ -55,19 +58,34 @@ class ExecutionFiles:
     What is not awaited waits for a disk, and is called in `writers`.
     """
 
-    def __init__(self, folder: Path, *, log_max: int, outputs: Outputs | None = None) -> None:
-        """`outputs` has the result files, which go with the record as well."""
-        folder = folder.absolute()
-        blobs = FolderBlobs(folder)
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        log_max: int,
+        outputs: Outputs | None = None,
+        shared: Path | None = None,
+    ) -> None:
+        """`outputs` has the result files, which go with the record as well.
+
+        Other processes write logs and values into the folder `shared`, too. There is no history
+        then: they go when their execution leaves the lists.
+        """
+        folder, root = folder.absolute(), (shared or folder).absolute()
+        blobs = FolderBlobs(root)
+        self._is_shared = shared is not None
         self.logs = LogStore(blobs, max_bytes=log_max)
-        self.values = ValueStore(blobs)
+        inline_bytes = INLINE_BYTES if shared is None else SHARED_INLINE_BYTES
+        self.values = ValueStore(blobs, inline_bytes=inline_bytes)
         self.remains = Remains(self.logs, self.values, outputs)
         self.writers = ThreadPoolExecutor(WRITERS, "runcast-files-writer")
         self._readers = ThreadPoolExecutor(READERS, "runcast-files-reader")
         # One: whoever computes in Python has the event loop wait for its turn.
         self._speller = ThreadPoolExecutor(1, "runcast-speller")
         self._work = folder / "work"
-        self._new = folder / "values" / "new"
+        new = root / "values" / "new"
+        # Whoever begins clears it.
+        self._new = new / uuid4().hex if self._is_shared else new
         self._numbers = count(1)
 
     async def __aenter__(self) -> Self:
@@ -82,6 +100,8 @@ class ExecutionFiles:
         with suppress(TimeoutError):
             async with asyncio.timeout(FINISH_SECONDS):
                 await self._finish()
+        if self._is_shared:
+            shutil.rmtree(self._new, ignore_errors=True)
         self.writers.shutdown(wait=False)
         self._readers.shutdown(wait=False)
         self._speller.shutdown(wait=False, cancel_futures=True)
@@ -92,6 +112,10 @@ class ExecutionFiles:
         return self.logs.problem
 
     # What running stages need: see `running.stores.Stores`
+
+    @property
+    def inline_bytes(self) -> int:
+        return self.values.inline_bytes
 
     def open_log(self, execution_id: str, stage_id: str, attempt: int) -> LogWriter:
         return self.logs.open(execution_id, stage_id, attempt)
@@ -221,7 +245,7 @@ class ExecutionFiles:
     async def own(self, execution: Execution) -> Execution:
         """See `live.follower.OwnFiles`."""
         input = execution.input
-        is_large = isinstance(input, StoredValue) or len(input) > INLINE_BYTES // 4
+        is_large = isinstance(input, StoredValue) or len(input) > self.inline_bytes // 4
         if not is_large and not any(stage.attempts for stage in execution.stages):
             return execution
         try:
@@ -246,7 +270,7 @@ class ExecutionFiles:
         input = execution.input
         if isinstance(input, StoredValue):
             return self.values.copy(input, execution.id)
-        if len(input) <= INLINE_BYTES // 4:
+        if len(input) <= self.inline_bytes // 4:
             return input
         spool = self.values.spool(execution.id, INPUT, 0, limit=MAX_INPUT_BYTES)
         stored = spool.store(input.encode())
@@ -269,6 +293,12 @@ class ExecutionFiles:
 
     def departed(self, execution_id: str) -> None:
         """The execution has left the lists: its folder goes. Never waits."""
+        self.remove_workdir(execution_id)
+        if self._is_shared:
+            self._readers.submit(self.remains.ownerless, [execution_id])
+
+    def remove_workdir(self, execution_id: str) -> None:
+        """Nothing of it runs here any more. Never waits."""
         self._readers.submit(shutil.rmtree, self.workdir(execution_id), ignore_errors=True)
 
     async def _finishing(self) -> None:

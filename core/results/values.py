@@ -24,8 +24,10 @@ class ValueStore:
         OSError: the value cannot be stored or read, or is not the one that was stored.
     """
 
-    def __init__(self, blobs: Blobs) -> None:
+    def __init__(self, blobs: Blobs, *, inline_bytes: int = INLINE_BYTES) -> None:
+        """A value of more bytes than `inline_bytes` is a blob."""
         self._blobs = blobs
+        self.inline_bytes = inline_bytes
 
     def spool(
         self,
@@ -34,11 +36,10 @@ class ValueStore:
         attempt: int,
         *,
         limit: int,
-        inline_bytes: int = INLINE_BYTES,
     ) -> ValueSpool:
         """For a value that comes bit by bit and is at most `limit` bytes long."""
         name = blob_name(ROOT, execution_id, stage_id, str(attempt))
-        return ValueSpool(self._blobs, name, limit=limit, inline_bytes=inline_bytes)
+        return ValueSpool(self._blobs, name, limit=limit, inline_bytes=self.inline_bytes)
 
     def put(
         self, execution_id: str, stage_id: str, attempt: int, chunks: Iterable[bytes]

@@ -29,7 +29,10 @@ async def attempt(runner: StageRunner[Any], call: StageCall[Any]) -> StageResult
     if call.log.silent:
         await _show(result.value, call)
     if call.stage.output is None:
-        return result
+        # The runner has put into a file what is large wherever executions run.
+        if call.stores.inline_bytes >= INLINE_BYTES or isinstance(result.value, StoredValue):
+            return result
+        return replace(result, value=await asyncio.to_thread(_bounded, call, result.value))
     # In a thread: a text of 1 MiB can take some tenths of a second.
     return replace(result, value=await asyncio.to_thread(_parsed, call, result.value))
 
@@ -46,11 +49,19 @@ async def _show(value: JSON, call: StageCall[Any]) -> None:
 
 def _parsed(call: StageCall[Any], value: JSON) -> JSON:
     by_model = call.stage.kind == "prompt"
-    result = parsed(call.stage.output, content(value, call.stores), by_model=by_model)
-    encoded = result.encode("utf-8", "replace") if isinstance(result, str) else dumps(result)
+    return _bounded(call, parsed(call.stage.output, content(value, call.stores), by_model=by_model))
+
+
+def _bounded(call: StageCall[Any], value: JSON) -> JSON:
+    """The value, in a file if it is large.
+
+    Raises:
+        StageError: it is larger than the stage's may be.
+    """
+    encoded = value.encode("utf-8", "replace") if isinstance(value, str) else dumps(value)
     if len(encoded) > call.stage.max_output_bytes:
         raise call.too_large()
-    return result if len(encoded) <= INLINE_BYTES else _stored(call, encoded, result)
+    return value if len(encoded) <= call.stores.inline_bytes else _stored(call, encoded, value)
 
 
 def _stored(call: StageCall[Any], encoded: bytes, value: JSON) -> JSON:

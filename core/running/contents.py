@@ -11,7 +11,7 @@ from .stores import Stores
 Result = TypeVar("Result")
 
 INLINE_BYTES = 256 * 1024
-"""A value of more bytes than that is in a file."""
+"""A value of more bytes than that is in a file, wherever executions run."""
 
 
 def content(value: JSON, stores: Stores) -> JSON:

@@ -39,6 +39,8 @@ logger = logging.getLogger("runcast.executor")
 
 SHUTDOWN = Failure("ServerShutdown", "the server was stopped before the execution had ended")
 LONGEST_BACKOFF_SECONDS = 30.0
+INTERRUPTED = Failure("Interrupted", "what ran this attempt has gone; it is begun again")
+TIMEOUT = "Timeout"
 
 
 @dataclass(slots=True)
@@ -57,6 +59,16 @@ class _Course:
     @property
     def id(self) -> str:
         return self.execution.id
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether it was run before, up to where the execution is."""
+        return self.execution.status is not Status.QUEUED
+
+    def failure(self, index: int) -> Failure | None:
+        """Why the stage has failed, if it had before."""
+        stage = self.execution.stages[index]
+        return stage.error if stage.status is StageStatus.FAILED else None
 
     def takes_over(self, index: int) -> bool:
         """Whether the execution brings the stage along, completed or skipped by an earlier one."""
@@ -82,8 +94,10 @@ class _Course:
         return await computed(reason, input, *self.outputs.values())
 
     async def exits_early(self, stage: StageDefinition) -> bool:
-        """Whether no stage runs after this one, which has just completed."""
+        """Whether no stage runs after this one, which has completed."""
         value = self.value
+        if not self.pipeline.settings.enable_early_exit:
+            return False
         if stage.conditions is None or stage.conditions.early_exit is None:
             return False  # Nobody has to read the value for that, which can be large.
         return await computed(lambda: exits_early(stage, content(value, self.stores)), value)
@@ -142,19 +156,24 @@ class PipelineExecutor:
         self._threads = threads
 
     async def run(self, execution: Execution, pipeline: Pipeline, sink: Sink, stop: Stop) -> None:
-        """From Began to exactly one Ended, whatever the stages do.
+        """From where the execution is to exactly one Ended, whatever the stages do.
+
+        One that waits begins. With one that was run before, up to where it is, this goes on: what
+        has ended stays as it is, a stage that was interrupted is run again from its start, in an
+        attempt that is none of its retries, and the time limit has run all the while.
 
         Stages that the execution brings along as completed are taken over, not run again. When the
         task is cancelled, the stage that runs is stopped first. Ended then says that the server was
         stopped: that a user's cancel ends as CANCELLED is the state machine's rule, not known here.
         """
         course = _Course(execution, pipeline, sink, stop, self._stores, execution.input)
-        await sink(Began(course.id, self._clock.now()))
+        if not course.goes_on:
+            await sink(Began(course.id, self._clock.now()))
         await sink(await self._outcome(course))
 
     async def _outcome(self, course: _Course) -> Ended:
         limit = _shortest(course.pipeline.settings.timeout_ms, course.execution.options.timeout_ms)
-        scope = asyncio.timeout(None if limit is None else limit / 1000)
+        scope = asyncio.timeout(None if limit is None else (limit - self._spent(course)) / 1000)
         try:
             async with scope:
                 return await self._stages(course)
@@ -162,17 +181,31 @@ class PipelineExecutor:
             return self._failed(course, EndReason.SERVER_SHUTDOWN, SHUTDOWN)
         except Exception as error:
             if isinstance(error, TimeoutError) and scope.expired():
-                late = Failure("Timeout", f"the execution took longer than {limit} ms")
+                late = Failure(TIMEOUT, f"the execution took longer than {limit} ms")
                 return self._failed(course, EndReason.TIMEOUT, late)
             logger.exception("execution %s: a stage runner itself failed", course.id)
             internal = Failure("InternalError", f"{type(error).__name__} in the stage runner")
             return self._failed(course, EndReason.STAGE_ERROR, internal)
+
+    def _spent(self, course: _Course) -> int:
+        """The milliseconds that it has run before."""
+        began = course.execution.began_at
+        return 0 if began is None else max(0, self._clock.now() - began)
 
     async def _stages(self, course: _Course) -> Ended:
         settings, stages = course.pipeline.settings, course.pipeline.stages
         failure = None
         for index, stage in enumerate(stages):
             if course.takes_over(index):
+                # One that was taken over from another execution was not looked at there, either.
+                has_completed = course.execution.stages[index].status is StageStatus.COMPLETED
+                if course.goes_on and has_completed and await course.exits_early(stage):
+                    return self._completed(course, EndReason.EARLY_EXIT, return_stage(stage))
+                continue
+            if (failed := course.failure(index)) is not None:
+                failure = failed
+                if not settings.continue_on_error:
+                    return self._stage_failed(course, failed, failed.type == TIMEOUT)
                 continue
             reason = await course.skip_reason(index)
             if reason is not None:
@@ -184,23 +217,23 @@ class PipelineExecutor:
                 failure = _failure(error, stage)
                 if not settings.continue_on_error:
                     timed_out = isinstance(error, StageTimeout)
-                    ended = EndReason.TIMEOUT if timed_out else EndReason.STAGE_ERROR
-                    return self._failed(course, ended, failure)
+                    return self._stage_failed(course, failure, timed_out)
                 continue
-            if settings.enable_early_exit and await course.exits_early(stage):
+            if await course.exits_early(stage):
                 return self._completed(course, EndReason.EARLY_EXIT, return_stage(stage))
         if failure is not None and not course.outputs:
             return self._failed(course, EndReason.STAGE_ERROR, failure)
         return self._completed(course, EndReason.FINISHED)
 
     async def _stage(self, course: _Course, index: int, stage: StageDefinition) -> JSON:
-        for number in range(1, stage.retry_count + 2):
+        first, lost = await self._gone_on_with(course, index)
+        for number in range(first, stage.retry_count + 2 + lost):
             now, model = self._clock.now(), _model(stage)
             await course.sink(StageStarted(course.id, now, index, number, model))
             try:
                 result = await self._attempt(course, index, stage, number)
             except StageError as error:
-                await self._retry_or_fail(course, index, stage, number, error)
+                await self._retry_or_fail(course, index, stage, number - lost, error)
             except asyncio.CancelledError:
                 await course.sink(StageCancelled(course.id, self._clock.now(), index))
                 raise
@@ -211,6 +244,22 @@ class PipelineExecutor:
                 )
                 return result.value
         raise AssertionError("the last attempt either returns or raises")
+
+    async def _gone_on_with(self, course: _Course, index: int) -> tuple[int, int]:
+        """The number of the next attempt, and how many before it were interrupted.
+
+        If it waited for that attempt, the rest of the pause is waited for.
+        """
+        stage = course.execution.stages[index]
+        if stage.status is not StageStatus.RUNNING:
+            return 1, 0
+        lost = sum(one.error == INTERRUPTED for one in stage.attempts)
+        if stage.next_attempt_at is not None:
+            await self._pause(course, index, (stage.next_attempt_at - self._clock.now()) / 1000)
+            return stage.attempt + 1, lost
+        now = self._clock.now()
+        await course.sink(StageRetrying(course.id, now, index, INTERRUPTED, now))
+        return stage.attempt + 1, lost + 1
 
     async def _retry_or_fail(
         self, course: _Course, index: int, stage: StageDefinition, number: int, error: StageError
@@ -223,8 +272,11 @@ class PipelineExecutor:
         seconds = _backoff(stage, number)
         next_at = now + round(seconds * 1000)
         await course.sink(StageRetrying(course.id, now, index, failure, next_at))
+        await self._pause(course, index, seconds)
+
+    async def _pause(self, course: _Course, index: int, seconds: float) -> None:
         try:
-            await self._clock.sleep(seconds)
+            await self._clock.sleep(max(0.0, seconds))
         except asyncio.CancelledError:
             await course.sink(StageCancelled(course.id, self._clock.now(), index))
             raise
@@ -264,6 +316,10 @@ class PipelineExecutor:
             output=course.value if course.outputs else None,
             return_stage=return_stage,
         )
+
+    def _stage_failed(self, course: _Course, failure: Failure, timed_out: bool) -> Ended:
+        reason = EndReason.TIMEOUT if timed_out else EndReason.STAGE_ERROR
+        return self._failed(course, reason, failure)
 
     def _failed(self, course: _Course, reason: EndReason, error: Failure) -> Ended:
         return Ended(course.id, self._clock.now(), Status.FAILED, reason, error=error)

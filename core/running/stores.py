@@ -52,6 +52,11 @@ class Spool(Protocol):
 class Stores(Protocol):
     """Logs, values and folders of executions."""
 
+    @property
+    def inline_bytes(self) -> int:
+        """A value of more bytes than that is in a file; at most `contents.INLINE_BYTES`."""
+        ...
+
     def open_log(self, execution_id: str, stage_id: str, attempt: int) -> LogWriter: ...
 
     def spool(self, execution_id: str, stage_id: str, attempt: int, limit: int) -> Spool:

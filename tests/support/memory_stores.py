@@ -15,6 +15,7 @@ from runcast.core.encoded_text import EncodedText
 from runcast.core.execution.log import LogPiece, LogStream
 from runcast.core.execution.stored import StoredValue, TooLarge
 from runcast.core.running.attempt_log import AttemptLog
+from runcast.core.running.contents import INLINE_BYTES
 
 
 class AtOnce(Executor):
@@ -78,6 +79,8 @@ class BytesSpool:
 
 class MemoryStores:
     """Implements `Stores`; folders and files are below one that goes with the test run."""
+
+    inline_bytes = INLINE_BYTES
 
     def __init__(self) -> None:
         self.logs: dict[tuple[str, str, int], ListWriter] = {}

@@ -8,14 +8,14 @@ from runcast.core.execution.events import (
     CancelRequested,
     ChangeKind,
     Event,
-    Sink,
     StageLogged,
     Submitted,
 )
 from runcast.core.execution.log import LogPiece, LogStream
 from runcast.core.execution.model import Execution
 from runcast.core.execution.stage_log import StageLog
-from runcast.core.live.launch import pending
+from runcast.core.live.engine import Receiver
+from runcast.core.live.launch import pending, random_word
 from runcast.core.live.request import StartRequest
 from runcast.core.live.store import Store
 from runcast.core.pipelines.pipeline import Pipeline, PipelineFile
@@ -78,18 +78,21 @@ class ScriptedEngine:
     """Implements `Engine`. What happens to an execution is what the test says, event by event."""
 
     name = "scripted"
+    stale = False
 
     def __init__(self) -> None:
+        self.epoch = random_word()
         self.refusal: Exception | None = None
         self.graces: list[float] = []
 
-    async def open(self, sink: Sink) -> None:
-        self._sink = sink
+    async def open(self, receiver: Receiver) -> None:
+        self._receiver = receiver
 
-    async def submit(self, execution: Execution, pipeline: Pipeline) -> None:
+    async def submit(self, execution: Execution, pipeline: Pipeline) -> str:
         if self.refusal is not None:
             raise self.refusal
         await self.say(Submitted(execution.id, execution.started_at, execution))
+        return execution.id
 
     async def cancel(self, execution_id: str, reason: str | None, *, forced: bool) -> None:
         await self.say(CancelRequested(execution_id, 2000, reason, forced))
@@ -100,7 +103,7 @@ class ScriptedEngine:
     async def say(self, *events: Event) -> None:
         """Tells the manager of events, without letting anything else run in between."""
         for event in events:
-            await self._sink(event)
+            self._receiver.apply(event)
 
 
 def said(
