@@ -1,0 +1,1 @@
+"""Executions that any number of processes run and show, over a broker."""
