@@ -1,0 +1,1 @@
+"""The broker of a cluster on NATS JetStream; needs `runcast[nats]`."""
