@@ -72,7 +72,7 @@ ROOMS: dict[str, Room] = {
     "schema": Room("GraphQL", "outer", 271, 134, 309),
     "rest_compat": Room("REST and /ws", "outer", 601, 134, 309),
     "resolvers": Room("the use cases, one function each", "use", 271, 244, 639),
-    "engines": Room("the embedded one", "inner", 50, 354, 145),
+    "engines": Room("embedded, cluster", "inner", 50, 354, 145),
     "running": Room("stages and workers", "inner", 50, 470, 197),
     "live": Room("executions in memory", "inner", 271, 470, 197),
     "history": Room("the database", "inner", 492, 470, 197),

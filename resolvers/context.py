@@ -24,6 +24,8 @@ class Context:
     version: str
     environ: Mapping[str, str]
     """The server's environment: which language models are at hand is read from it."""
+    name: str = "runcast"
+    """Tells this process from others of its cluster."""
     debug: bool = False
     """Whether clients may see tracebacks."""
     searching: asyncio.Lock = field(default_factory=asyncio.Lock)

@@ -12,6 +12,8 @@ class ServerState:
 
     version: str
     engine: str
+    replica: str
+    stale: bool
     time: int
     retention: float
     running: int
@@ -25,6 +27,8 @@ def server_state(ctx: Context) -> ServerState:
     return ServerState(
         version=ctx.version,
         engine=ctx.manager.engine.name,
+        replica=ctx.name,
+        stale=ctx.manager.stale,
         time=ctx.clock.now(),
         retention=ctx.manager.retention,
         running=counts[Status.RUNNING] + counts[Status.CANCELLING],

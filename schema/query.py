@@ -43,7 +43,14 @@ LARGE = frozenset({"input", "output", "log"})
 @strawberry.type(description="The current state of the server.")
 class Server:
     version: str = strawberry.field(description="The release of runcast.")
-    engine: str = strawberry.field(description="Where executions run: `embedded` is this process.")
+    engine: str = strawberry.field(
+        description="Where executions run: `embedded` is this process, `cluster` are workers."
+    )
+    replica: str = strawberry.field(description="Which process has answered: its host and number.")
+    stale: bool = strawberry.field(
+        description="Whether something may have happened that this process does not know yet: the "
+        "broker is away."
+    )
     server_time: DateTime = strawberry.field(description="The server's current time.")
     retention_seconds: int = strawberry.field(
         description="How many seconds an execution stays in the list after its end."
@@ -184,6 +191,8 @@ class Query:
         return Server(
             version=state.version,
             engine=state.engine,
+            replica=state.replica,
+            stale=state.stale,
             server_time=DateTime(state.time),
             retention_seconds=int(state.retention),
             running=state.running,

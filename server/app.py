@@ -2,9 +2,8 @@
 
 import os
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from functools import partial
-from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -14,22 +13,15 @@ from starlette.routing import BaseRoute, Mount, Route, Router, WebSocketRoute
 
 from .. import __version__
 from ..core.clock import SystemClock
+from ..core.engines.cluster.engine import ClusterEngine
 from ..core.engines.embedded import EmbeddedEngine
 from ..core.errors import RuncastError
 from ..core.history import History
 from ..core.live.manager import ExecutionManager
-from ..core.pipelines.library import PipelineLibrary
 from ..core.pipelines.reader import FileReader
 from ..core.results.files import ExecutionFiles
 from ..core.results.output_writer import OutputWriter
 from ..core.results.outputs import Outputs
-from ..core.running.executor import PipelineExecutor
-from ..core.running.keeper import Keeper
-from ..core.running.stages import StageRunner
-from ..core.running.stages.command import CommandRunner
-from ..core.running.stages.prompt import PromptRunner
-from ..core.running.stages.python import PythonRunner
-from ..core.running.workers.pool import WorkerPool
 from ..core.wall_clock import WallClockWatch
 from ..resolvers.context import Context
 from ..resolvers.tools import CliTools
@@ -37,7 +29,7 @@ from ..rest_compat import answers, routes as rest
 from ..rest_compat.socket import OldSocket, upgrade_failed
 from ..schema.executable import ExecutableSchema
 from . import health, pages
-from .check import find_missing
+from .cluster import broker_of, process_name
 from .data import DataLock
 from .express import Express
 from .graphql.endpoint import GraphQLEndpoint
@@ -46,6 +38,7 @@ from .host import Host
 from .loop_watch import LoopWatch
 from .playground import Playground, PlaygroundRoute
 from .proxies import BehindProxies
+from .runners import Runners
 from .settings import Settings
 from .sniffing import Application
 
@@ -67,59 +60,63 @@ def create_app(
     """
     clock = SystemClock()
     outputs = Outputs(settings.data / "outputs")
-    files = ExecutionFiles(settings.data, log_max=settings.log_max, outputs=outputs)
-    wall_clock = WallClockWatch(clock)
-    keeper = Keeper()
-    pool = WorkerPool(max_idle=os.cpu_count() or 1, keeper=keeper)
-    prompts = PromptRunner(os.environ, keeper=keeper)
-    runners: dict[str, StageRunner[Any]] = {
-        "command": CommandRunner(keeper=keeper),
-        "python": PythonRunner(pool),
-        "prompt": prompts,
-    }
-    engine = EmbeddedEngine(
-        PipelineExecutor(runners, clock, files, files.writers),
-        clock,
-        limit=settings.max_concurrent,
-        queue=settings.queue,
-        grace=settings.grace,
+    files = ExecutionFiles(
+        settings.data, log_max=settings.log_max, outputs=outputs, shared=settings.shared
     )
+    wall_clock = WallClockWatch(clock)
+    runners = Runners(files, clock)
     history = History(
         settings.data,
         clock,
         max_records=settings.history_max,
         max_bytes=settings.history_mb << 20,
         max_age_seconds=settings.history_days * SECONDS_A_DAY,
-        files=files.remains,
+        # What others store there has no record here.
+        files=files.remains if settings.shared is None else None,
         hold=None if lock is None else lock.ensure,
     )
     writer = OutputWriter(outputs, files, history)
+    broker = None if settings.engine is None else broker_of(settings)
+    cluster = None if broker is None else ClusterEngine(broker, clock, queue=settings.queue)
+    embedded = EmbeddedEngine(
+        runners.executor,
+        clock,
+        limit=settings.max_concurrent,
+        queue=settings.queue,
+        grace=settings.grace,
+    )
     manager = ExecutionManager(
-        engine,
+        cluster or embedded,
         clock,
         retention=settings.retention,
-        followers=(history, writer, files),
+        followers=(history, writer, files) if cluster is None else (cluster, files),
         memory=settings.memory << 20,
         files=files,
         past=history,
     )
-    find = partial(find_missing, pool, os.environ)
-    pipelines = PipelineLibrary(settings.pipelines_folder, clock, find, reader)
+    pipelines = runners.library(settings, reader)
     ctx = Context(
-        manager, pipelines, history, files, clock, __version__, os.environ, settings.debug
+        manager,
+        pipelines,
+        history,
+        files,
+        clock,
+        __version__,
+        os.environ,
+        process_name(),
+        settings.debug,
     )
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         with LoopWatch():
             async with (
-                keeper,
                 wall_clock,
                 files,
                 history,
                 writer,
-                prompts,
-                pool,
+                runners,
+                broker or nullcontext(),
                 manager,
                 pipelines,
             ):
@@ -131,7 +128,9 @@ def create_app(
         "logs": files,
         "clock": wall_clock,
     }
-    tools = CliTools(ctx.environ, ctx.clock, keeper)
+    if cluster is not None:
+        watched["broker"] = cluster
+    tools = CliTools(ctx.environ, ctx.clock, runners.keeper)
     schema = ExecutableSchema(settings, introspection=settings.introspects)
     routes = _routes(ctx, schema, outputs, tools, watched, settings)
     doorkeeper = _doorkeeper(settings, routes)

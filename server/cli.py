@@ -5,7 +5,7 @@ import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import click
 from pydantic import ValidationError
@@ -14,7 +14,9 @@ from pydantic.fields import FieldInfo
 from .. import __version__
 from .collector import uncollected
 from .init import leave_process_1
+from .process_settings import ProcessSettings
 from .settings import LIMITS, Settings
+from .worker_settings import WorkerSettings
 
 METAVARS = {"int": "N", "float": "SECONDS", "Path": "DIR", "str": "TEXT", "SecretStr": "TOKEN"}
 
@@ -25,12 +27,30 @@ def main() -> None:
     """Run pipelines, watch them live over GraphQL and REST, and stop them."""
 
 
-def _settings_options(command: Callable[..., None]) -> Callable[..., None]:
+def _options_of(
+    settings: type[ProcessSettings],
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Every setting as an option of the command; pydantic checks the values, not click."""
-    own_first = sorted(Settings.model_fields.items(), key=lambda item: item[0] in LIMITS)
-    for name, field in reversed(own_first):
-        command = _option(name, field)(command)
-    return command
+
+    def decorated(command: Callable[..., None]) -> Callable[..., None]:
+        own_first = sorted(settings.model_fields.items(), key=lambda item: item[0] in LIMITS)
+        for name, field in reversed(own_first):
+            command = _option(name, field)(command)
+        return command
+
+    return decorated
+
+
+Chosen = TypeVar("Chosen", bound=ProcessSettings)
+
+
+def _chosen(settings: type[Chosen], given: dict[str, object]) -> Chosen:
+    """The settings with these options of the command; or it ends, and says what is wrong."""
+    flags = {name: value for name, value in given.items() if value not in (None, ())}
+    try:
+        return settings(**flags)  # type: ignore[arg-type]  # pydantic checks them
+    except ValidationError as error:
+        _fail(_in_words(error, flags))
 
 
 def _option(name: str, field: FieldInfo) -> Callable[..., Any]:
@@ -59,18 +79,14 @@ def _metavar(field: FieldInfo) -> str:
 
 
 @main.command()
-@_settings_options
+@_options_of(Settings)
 def serve(**given: object) -> None:
     """Start the server, and stop it with Ctrl+C.
 
     Each option is also an environment variable, the name of which stands behind it; an option wins.
     """
     leave_process_1()
-    flags = {name: value for name, value in given.items() if value not in (None, ())}
-    try:
-        settings = Settings(**flags)  # type: ignore[arg-type]  # pydantic checks them
-    except ValidationError as error:
-        _fail(_in_words(error, flags))
+    settings = _chosen(Settings, given)
     # Imported here: `runcast --help` need not wait for the whole server.
     from ..core.pipelines.reader import FileReader
 
@@ -83,6 +99,23 @@ def serve(**given: object) -> None:
             run(settings, reader)
         except CannotServe as error:
             _fail(str(error))
+
+
+@main.command()
+@_options_of(WorkerSettings)
+def worker(**given: object) -> None:
+    """Run executions of a cluster, and stop with Ctrl+C.
+
+    Servers and workers meet at the broker (--engine), and share the folder --blobs.
+    """
+    leave_process_1()
+    settings = _chosen(WorkerSettings, given)
+    from .worker import CannotWork, run
+
+    try:
+        run(settings)
+    except CannotWork as error:
+        _fail(str(error))
 
 
 @main.command()

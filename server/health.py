@@ -30,11 +30,13 @@ async def healthz(parts: Mapping[str, Watched], request: Request) -> Response:
 
 
 async def readyz(ctx: Context, request: Request) -> Response:
-    """200 unless the server starts, stops, has nothing to start, or cannot store a start; then 503
-    and why."""
+    """200 unless the server starts, stops, has nothing to start, cannot store a start, or does
+    not know what happens now; then 503 and why."""
     problems = []
     if ctx.manager.closing:
         problems.append("the server is stopping")
+    if ctx.manager.stale:
+        problems.append("the broker is away, or not everything is read yet that it has")
     if not ctx.pipelines.ready:
         problems.append("the pipelines are still being read")
     elif not ctx.pipelines.all():

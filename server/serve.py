@@ -1,7 +1,6 @@
 """A running server: its socket, its log, what it prints, and how it stops."""
 
 import asyncio
-import os
 import signal
 import socket
 import sys
@@ -14,11 +13,13 @@ import click
 import uvicorn
 
 from .. import __version__
+from ..core.engines.jetstream.refused import BrokerRefused
 from ..core.errors import InvalidInput
 from ..core.fairness import LoopBudget
 from ..core.pipelines.reader import FileReader
 from ..resolvers.context import Context
 from .app import create_app
+from .cluster import check_broker
 from .collector import Collector, uncollected
 from .connections.descriptors import share_for_connections
 from .connections.open_connections import OpenConnections
@@ -26,6 +27,7 @@ from .connections.web_socket import WebSocketConnection
 from .connections.wire import Shared
 from .connections.wires import wires
 from .data import DataInUse, DataLock, locked
+from .listener import CannotListen, address, listening
 from .log import logging_to
 from .message_size import MARGIN, MAX_BYTES
 from .settings import Settings
@@ -120,14 +122,16 @@ def run(settings: Settings, reader: FileReader | None = None) -> None:
         with (
             logging_to(STDERR),
             locked(settings.data, DATA_WAIT_SECONDS) as lock,
-            _listen(settings) as listener,
+            listening(settings.host, settings.port) as listener,
         ):
+            if settings.engine is not None:
+                check_broker(settings)
             _serve(settings, listener, lock, reader)
-    except InvalidInput as error:
+    except (InvalidInput, BrokerRefused) as error:
         raise CannotServe(error.message) from None
     except DataInUse as error:
         raise CannotServe(f"{error}; give this one a --data folder of its own") from None
-    except OSError as error:
+    except (CannotListen, OSError) as error:
         raise CannotServe(str(error)) from None
     except KeyboardInterrupt:
         click.echo("runcast: stopped", err=True)
@@ -162,26 +166,8 @@ def _serve(
     Server(config, ctx, greet).run(sockets=[listener])
 
 
-def _listen(settings: Settings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    if os.name == "posix":
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((settings.host, settings.port))
-        listener.listen()
-    except OSError as error:
-        listener.close()
-        where = f"{settings.host}:{settings.port}"
-        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
-        hint = "; take another --port" if "in use" in reason else ""
-        raise CannotServe(f"cannot listen on {where}: {reason}{hint}") from None
-    return listener
-
-
 def _greet(ctx: Context, listener: socket.socket, settings: Settings) -> None:
-    host, port = listener.getsockname()[:2]
-    place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    place = address(listener)
     pipelines = ", ".join(pipeline.id for pipeline in ctx.pipelines.all()) or "none"
     origin = settings.pipelines or "shipped with runcast"
     click.echo(f"runcast {__version__}")

@@ -2,45 +2,27 @@
 
 import ipaddress
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode
 
 from ..core.history import MAX_BYTES, MAX_RECORDS
 from ..core.live.manager import MEMORY_BYTES, RETENTION_SECONDS
-from ..core.results.files import LOG_MAX_BYTES
-from ..core.running.stages import GRACE_SECONDS
 from ..schema.limits import Limits
 from .host import Host, origin
+from .process_settings import ProcessSettings
 from .proxies import is_prefix
 
 LIMITS = tuple(Limits.model_fields)
-SHIPPED = Path(__file__).parents[1] / "examples"
-"""The pipelines that runcast brings along."""
 
 
-def default_data() -> Path:
-    """The data folder, unless another one is set."""
-    return Path.home() / ".local" / "share" / "runcast"
-
-
-class Settings(Limits, BaseSettings):
+class Settings(Limits, ProcessSettings):
     """How a server runs. Each is a flag of `runcast serve` and a variable `RUNCAST_…`."""
-
-    model_config = SettingsConfigDict(env_prefix="RUNCAST_", frozen=True)
 
     host: str = Field("127.0.0.1", description="the address to listen on")
     port: Annotated[int, Field(ge=0, le=65535)] = Field(
         8000, description="the port to listen on; 0 takes a free one"
-    )
-    pipelines: Path | None = Field(
-        None, description="the folder with the pipeline files; those that runcast ships if left out"
-    )
-    data: Path = Field(
-        default_factory=default_data,
-        description="the data folder: the history and the result files",
     )
     retention: Annotated[float, Field(ge=0, le=86_400)] = Field(
         RETENTION_SECONDS,
@@ -62,19 +44,10 @@ class Settings(Limits, BaseSettings):
     queue: Annotated[int, Field(ge=0, le=100_000)] = Field(
         1000, description="how many more may wait for their turn"
     )
-    grace: Annotated[float, Field(ge=0, le=60)] = Field(
-        GRACE_SECONDS,
-        description="how long a cancelled stage has to end by itself, in seconds",
-    )
     memory: Annotated[int, Field(ge=16, le=1 << 20)] = Field(
         MEMORY_BYTES >> 20,
         description="how many MiB the executions in the lists may take together; beyond that "
         "nothing is started until some have left",
-    )
-    log_max: Annotated[int, Field(ge=1 << 16, le=1 << 40)] = Field(
-        LOG_MAX_BYTES,
-        description="how many bytes of the log of one attempt are stored: of more, its beginning "
-        "and its end",
     )
     max_connections: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
         4000,
@@ -120,11 +93,6 @@ class Settings(Limits, BaseSettings):
     debug: bool = Field(False, description="show tracebacks of failed stages to clients")
 
     @property
-    def pipelines_folder(self) -> Path:
-        """The folder with the pipeline files."""
-        return self.pipelines or SHIPPED
-
-    @property
     def introspects(self) -> bool:
         """Whether clients may see the schema."""
         return self.loopback if self.introspection is None else self.introspection
@@ -138,22 +106,6 @@ class Settings(Limits, BaseSettings):
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
             return False
-
-    @field_validator("pipelines")
-    @classmethod
-    def _is_a_folder(cls, folder: Path | None) -> Path | None:
-        if folder is not None and not folder.is_dir():
-            raise ValueError(f"{folder} is not a folder")
-        return folder
-
-    @field_validator("data")
-    @classmethod
-    def _can_be_made(cls, folder: Path) -> Path:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise ValueError(f"{folder} cannot be used: {error.strerror}") from None
-        return folder
 
     @field_validator("token")
     @classmethod

@@ -84,5 +84,5 @@ def test_a_step_of_a_walk_is_in_the_code(file: str, name: str) -> None:
 def test_the_walks_are_there() -> None:
     """Start, output, cancel and shutdown, with steps of their own."""
     walks = re.findall(r"^## The walk of an? (.+)$", PAPER, re.MULTILINE)
-    assert walks == ["start", "output chunk", "cancel", "shutdown"]
+    assert walks == ["start", "start in a cluster", "output chunk", "cancel", "shutdown"]
     assert len(STEPS) > 30

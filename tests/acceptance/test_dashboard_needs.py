@@ -11,7 +11,7 @@ import httpx
 import pytest
 from deadlines import eventually
 from doors import Row
-from runcast.server.settings import SHIPPED
+from runcast.server.process_settings import SHIPPED
 from server_process import ServerProcess, serving
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect

@@ -18,7 +18,7 @@ from runcast.examples.prompt_kinds import GAPS, KINDS, PLACEHOLDERS
 from runcast.examples.prompt_patterns import ASPECTS
 from runcast.examples.prompt_sections import ORDER, render, sections_of
 from runcast.examples.prompt_words import VAGUE
-from runcast.server.settings import SHIPPED
+from runcast.server.process_settings import SHIPPED
 
 PIPELINE = load(SHIPPED / "prompt-optimizer.yaml")
 

@@ -170,6 +170,7 @@ class World:
             history=History(),
             pipelines=Pipelines(),
             version="1",
+            name="here-1",
             debug=False,
         )
         for number, execution in enumerate(executions):

@@ -29,7 +29,7 @@ from runcast.resolvers.context import Context
 from runcast.resolvers.tools import CliTools
 from runcast.rest_compat import answers, routes as rest
 from runcast.rest_compat.socket import OldSocket, upgrade_failed
-from runcast.server.settings import SHIPPED
+from runcast.server.process_settings import SHIPPED
 from samples import a_pipeline, a_request
 from scripted_stages import ScriptedRunner
 from starlette.applications import Starlette
