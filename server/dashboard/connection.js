@@ -27,7 +27,9 @@ export class ConnectionBadge {
 	}
 
 	#write() {
-		const { name, until, transport } = this.#client.state;
+		const { until, transport } = this.#client.state;
+		const known = this.#client.state.name;
+		const name = known === "live" && this.#client.behind ? "behind" : known;
 		const seconds = until ? Math.max(0, Math.ceil((until - Date.now()) / 1000)) : 0;
 		mark(this.#element, "data-state", name);
 		write(this.#text, WORDS[name](seconds, this.#client));
@@ -57,6 +59,7 @@ export class ConnectionBadge {
 const WORDS = {
 	connecting: () => "Connecting",
 	live: () => "Live",
+	behind: () => "Broker away",
 	stale: (_, client) => `No answer for ${Math.round((Date.now() - client.heardAt) / 1000)} s`,
 	reconnecting: (seconds) => (seconds ? `Reconnecting in ${seconds} s` : "Reconnecting"),
 	stopped: (seconds) => (seconds ? `Server stopped, trying in ${seconds} s` : "Server stopped, trying"),
@@ -65,5 +68,6 @@ const WORDS = {
 
 const BANNERS = {
 	stopped: "The server does not answer. You see what it said last; the page goes on by itself when it is back.",
+	behind: "What you see may be stale: the server has lost its broker. Nothing can be started or stopped until it is back.",
 	stale: "The connection is silent. What you see may be old.",
 };

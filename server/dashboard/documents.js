@@ -23,7 +23,7 @@ const STATE = `fragment State on Execution {
 	cancellation { reason requestedAt stoppedAfterMs forced }
 }`;
 
-export const SERVER = `query Server { server { serverTime } }`;
+export const SERVER = `query Server { server { serverTime engine stale } }`;
 
 export const LIST = `query List($filter: ExecutionFilter, $first: Int, $after: String) {
 	server { serverTime }

@@ -5,6 +5,7 @@ import { EventStreams } from "./events.js";
 import { Socket } from "./socket.js";
 
 const PING_MS = 5000;
+const LOOK_MS = 2500;
 const STALE_MS = 5000;
 const DEAD_MS = 25_000;
 const LONGEST_WAIT_MS = 15_000;
@@ -17,6 +18,10 @@ export class Unreachable extends Error {}
 export class Client extends EventTarget {
 	state = { name: "connecting" };
 	heardAt = 0;
+	/** Whether the server itself may not know everything: its broker is away. */
+	behind = false;
+	#clustered = false;
+	#lookedAt = 0;
 	#url;
 	#clock;
 	#token = sessionStorage.getItem(TOKEN);
@@ -80,8 +85,9 @@ export class Client extends EventTarget {
 		const error = body.errors?.[0];
 		if (error) throw new Error(error.message);
 		if (!body.data) throw new Error(body.error ?? `The server answered with ${response.status}`);
-		const time = body.data.server?.serverTime;
-		if (time) this.#clock.set(time, asked, Date.now());
+		const server = body.data.server;
+		if (server) this.#clock.set(server.serverTime, asked, Date.now());
+		if (server?.engine) this.#learn(server);
 		return body.data;
 	}
 
@@ -132,11 +138,24 @@ export class Client extends EventTarget {
 		this.#pingedAt = 0;
 		this.heardAt = Date.now();
 		this.#live();
+		this.#look();
 		for (const follow of this.#follows.values()) this.#send(follow);
 	}
 
 	#live() {
 		this.#set({ name: "live", transport: this.#transport.name });
+	}
+
+	#look() {
+		this.#lookedAt = Date.now();
+		this.ask(SERVER).catch(() => {});
+	}
+
+	#learn({ engine, stale }) {
+		this.#clustered = engine !== "embedded";
+		if (stale === this.behind) return;
+		this.behind = stale;
+		this.#set(this.state);
 	}
 
 	#heard() {
@@ -204,6 +223,7 @@ export class Client extends EventTarget {
 	#watch() {
 		if (!this.#usable) return;
 		const now = Date.now();
+		if (this.#clustered && now - this.#lookedAt >= LOOK_MS) this.#look();
 		const waiting = this.#pingedAt > this.heardAt ? now - this.#pingedAt : 0;
 		if (waiting > DEAD_MS) {
 			this.#transport.close();
