@@ -21,6 +21,7 @@ from .gate import Read
 from .identity import Replaced
 from .reader import HistoryPage, HistoryReader
 from .record_files import RecordFiles
+from .store import reason_of
 from .writer import Bounds, HistoryWriter
 
 FILE_NAME = "history.db"
@@ -44,9 +45,9 @@ class History:
     everything that it was given is written, if that can be done in time.
 
     What is open is compared with what is there before and after everything that is written, and
-    once a second. If the file was removed or replaced, all that has not `departed` is written anew.
+    once a second. If it was removed or replaced, all that has not `departed` is written anew.
 
-    A failure of the file never raises in `note` or `committed`; see `problem`.
+    A failure of the database never raises in `note` or `committed`; see `problem`.
     """
 
     def __init__(
@@ -63,11 +64,11 @@ class History:
         """`hold` makes sure that no other process uses the folder, or raises an OSError; it is
         called in a thread, before and after whatever is written."""
         pause = max_age_seconds * LONGEST_PAUSE
-        file = HistoryFile(folder / FILE_NAME, clock, pause, files, hold)
+        store = HistoryFile(folder / FILE_NAME, clock, pause, files, hold)
         self._clock = clock
-        self._reader = file.reader
-        self._damages = file.damages
-        self._writer = HistoryWriter(file, Bounds(max_records, max_age_seconds, max_bytes))
+        self._reader = store.reader
+        self._damages = store.damages
+        self._writer = HistoryWriter(store, Bounds(max_records, max_age_seconds, max_bytes))
         self._threads = ThreadPoolExecutor(READERS, "runcast-history-reader")
         self._reads: set[asyncio.Future[Any]] = set()
 
@@ -107,7 +108,7 @@ class History:
         self._writer.note(execution)
 
     def departed(self, execution_id: str) -> None:
-        """From now on only the file has it: until then it is written anew if the file goes."""
+        """From now on only the database has it: until then it is written anew if that goes."""
         self._writer.departed(execution_id)
 
     async def committed(self, execution_id: str) -> bool:
@@ -117,7 +118,7 @@ class History:
         """
         return await self._writer.committed(execution_id)
 
-    # Reading. Everything raises Unavailable if the file cannot be read.
+    # Reading. Everything raises Unavailable if the database cannot be read.
 
     async def get(self, execution_id: str) -> Execution | None:
         """The latest state that was noted; None if there is none, or no more."""
@@ -143,7 +144,7 @@ class History:
         """A page of the live executions, all of which must be given, and what has ended before.
 
         It is the page that `paginate` would make of all of them; START_TIME, newest first, if no
-        order is given. Unless `whole`, those that come from the file have no input, values and
+        order is given. Unless `whole`, those that come from the database have no input, values and
         output.
 
         Raises:
@@ -169,7 +170,7 @@ class History:
     ) -> tuple[list[Execution], int]:
         """Page 1, 2... of what has ended, newest end first, and how much that is in total.
 
-        Unless `whole`, those that come from the file have no input, values and output.
+        Unless `whole`, those that come from the database have no input, values and output.
         """
         waiting, offset = dict(self._writer.backlog.waiting), (page - 1) * page_size
         return await self._read(
@@ -183,7 +184,7 @@ class History:
     ) -> Result:
         """A read in a thread, which ends when whoever waits for it is cancelled.
 
-        While the file is opened anew it begins again, for a while.
+        While the database is opened anew it begins again, for a while.
         """
         loop = asyncio.get_running_loop()
         end = loop.time() + PATIENCE_SECONDS
@@ -198,16 +199,17 @@ class History:
                 return await reading
             except (DatabaseError, OSError) as error:
                 if loop.time() > end or not self._may_pass(read, error):
-                    reason = getattr(error, "orig", None) or error
-                    raise Unavailable(f"the history cannot be read: {reason}") from error
+                    raise Unavailable(f"the history cannot be read: {reason_of(error)}") from error
             finally:
                 read.end()
             await asyncio.sleep(AGAIN_SECONDS)
 
     def _may_pass(self, read: Read, error: Exception) -> bool:
-        """Whether it helps to read again: the file is opened anew, or is to be rebuilt."""
+        """Whether it helps to read again: the database is opened anew, or is to be rebuilt."""
         if isinstance(error, DatabaseError) and is_damage(error):
             self._writer.rebuild(str(error.orig))
             return True
         self._writer.look()
-        return read.ended or isinstance(error, Replaced)
+        # Its connection was made before the database went away, which may be back.
+        stale = isinstance(error, DatabaseError) and error.connection_invalidated
+        return stale or read.ended or isinstance(error, Replaced)

@@ -21,8 +21,10 @@ class Age:
 
     @classmethod
     def resumed(cls, connection: Connection, now: int, longest_pause: float) -> Self:
-        """Goes on where the last process was; `now` in epoch ms, `longest_pause` in seconds."""
-        row = connection.execute(select(AGE.c.seen_at, AGE.c.behind)).one_or_none()
+        """Goes on where whoever wrote last was; `now` in epoch ms, `longest_pause` in seconds."""
+        latest = (AGE.c.seen_at - AGE.c.behind).desc()
+        seen = select(AGE.c.seen_at, AGE.c.behind).order_by(latest).limit(1)
+        row = connection.execute(seen).one_or_none()
         if row is None:
             return cls()
         paused = now - row.seen_at
@@ -32,7 +34,7 @@ class Age:
     def of(self, moment: int) -> int:
         return moment - self.behind
 
-    def note(self, connection: Connection, now: int) -> None:
-        """Notes that the history was written to."""
-        connection.execute(AGE.delete())
-        connection.execute(AGE.insert().values(seen_at=now, behind=self.behind))
+    def note(self, connection: Connection, now: int, owner: str | None = None) -> None:
+        """Notes that the history was written to, and by whom if several do."""
+        connection.execute(AGE.delete().where(AGE.c.owner.is_not_distinct_from(owner)))
+        connection.execute(AGE.insert().values(seen_at=now, behind=self.behind, owner=owner))

@@ -12,6 +12,7 @@ logger = logging.getLogger("runcast.history")
 MOST = 1000
 """So many are named; of more, it is known that there are more."""
 SHOWN = 3
+REPAIR = "stop the server, and use `runcast history repair`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +27,12 @@ class HistoryProblem:
 class Damages:
     """The records that cannot be read, and what was lost when the file was rebuilt.
 
-    May be used by several threads.
+    May be used by several threads. `remedy` says what can be done about the records.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, remedy: str = REPAIR) -> None:
         self._clock = clock
+        self._remedy = remedy
         self._lock = threading.Lock()
         self._damaged: dict[str, HistoryProblem] = {}
         self._lost: dict[str, HistoryProblem] = {}
@@ -44,7 +46,7 @@ class Damages:
             return None
         which = ", ".join(ids[:SHOWN]) + (", …" if len(ids) > SHOWN else "")
         number = "1 record is" if len(ids) == 1 else f"{len(ids)} records are"
-        return f"{number} damaged ({which}): stop the server, and use `runcast history repair`"
+        return f"{number} damaged ({which}): {self._remedy}"
 
     def all(self) -> list[HistoryProblem]:
         """What is damaged now, and what was lost since the start; at most MOST of each."""

@@ -1,9 +1,16 @@
 """Who reads a database at the moment, so that nobody does while its files change."""
 
-import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
+
+
+class Interruptible(Protocol):
+    """A connection."""
+
+    def interrupt(self) -> None:
+        """Ends the statement that another thread waits for, with an error."""
 
 
 class Read:
@@ -11,14 +18,14 @@ class Read:
 
     def __init__(self) -> None:
         self.ended = False
-        self._connection: sqlite3.Connection | None = None
+        self._connection: Interruptible | None = None
         self._lock = threading.Lock()
 
     @contextmanager
-    def using(self, connection: sqlite3.Connection) -> Iterator[None]:
+    def using(self, connection: Interruptible) -> Iterator[None]:
         """
         Raises:
-            sqlite3.OperationalError: it was ended before it began.
+            InterruptedError: it was ended before it began.
         """
         with self._lock:
             self.check()
@@ -33,10 +40,10 @@ class Read:
     def check(self) -> None:
         """For work between two statements."""
         if self.ended:
-            raise sqlite3.OperationalError("interrupted")
+            raise InterruptedError("the read was ended")
 
     def end(self) -> None:
-        """Nobody waits for it any more, or it has to make way; SQLite stops where it is."""
+        """Nobody waits for it any more, or it has to make way; the database stops where it is."""
         with self._lock:
             self.ended = True
             if self._connection is not None:

@@ -1,21 +1,21 @@
-"""Reads the history file, merged with executions that are not in it yet."""
+"""Reads the history, merged with executions that are not in it yet."""
 
-import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, Self, TypeAlias
+from typing import Any, Self, TypeAlias, cast
 
-from sqlalchemy import ColumnElement, Connection, Engine, Select, func, select
+from sqlalchemy import BigInteger, ColumnElement, Connection, Engine, Select, func, literal, select
 
 from ..execution.filter import ExecutionFilter
 from ..execution.model import Execution, Status
 from ..execution.page import Order, Page, PageRequest, paginate
 from .damage import Damages
-from .gate import Gate, Read
+from .dialect import dialect_of
+from .gate import Gate, Interruptible, Read
 from .records import LIGHT_ROW, ROW, executions_of
-from .table import COLUMNS, LARGEST, around, conditions, listed
+from .table import COLUMNS, LARGEST, around, conditions
 
 InMemory: TypeAlias = Mapping[str, Execution]
 MOST_BYTES = 64 << 20
@@ -33,10 +33,10 @@ class HistoryPage:
 
 @dataclass(frozen=True, slots=True)
 class HistoryReader:
-    """Each method reads one state of the file, and may be called in any thread. They block.
+    """Each method reads one state of the database, and may be called in any thread. They block.
 
-    An execution that is `in_memory` counts in place of what the file has of it; of the rest only
-    those that have ended are returned. Whatever goes wrong is raised as SQLAlchemy's DatabaseError.
+    An execution that is `in_memory` counts in place of what is stored of it; of the rest only those
+    that have ended are returned. Whatever goes wrong is raised as SQLAlchemy's DatabaseError.
     """
 
     _engine: Engine
@@ -50,7 +50,7 @@ class HistoryReader:
 
     @contextmanager
     def closed(self) -> Iterator[None]:
-        """Whoever reads is interrupted; nobody has the file open until the block is left."""
+        """Whoever reads is interrupted; nobody has it open until the block is left."""
         with self._gate.shut():
             self._engine.dispose()
             yield
@@ -59,11 +59,12 @@ class HistoryReader:
     def _reading(self) -> Iterator[Connection]:
         read = self._read or Read()
         # No commit at the end: SQLite refuses it where it has met a damaged page.
-        with self._gate.passed(read), self._engine.connect() as connection:
-            raw = connection.connection.driver_connection
-            assert isinstance(raw, sqlite3.Connection)
-            with read.using(raw):
-                yield connection
+        with (
+            self._gate.passed(read),
+            self._engine.connect() as connection,
+            read.using(cast(Interruptible, connection.connection.driver_connection)),
+        ):
+            yield connection
 
     def get(self, execution_id: str) -> Execution | None:
         """The stored state of an execution, also of one that has not ended."""
@@ -89,18 +90,18 @@ class HistoryReader:
         *,
         whole: bool = True,
     ) -> HistoryPage:
-        """What `paginate` finds among everything in memory and in the file; `now` in epoch ms.
+        """What `paginate` finds among everything in memory and in the database; `now` in epoch ms.
 
-        Unless `whole`, what comes from the file is `light`.
+        Unless `whole`, what comes from the database is `light`.
 
         Raises:
             InvalidInput: a cursor or a number is off, or the page is too large to be whole.
         """
         live, live_counts = filter.counted(list(in_memory.values()))
         row = ROW if whole else LIGHT_ROW
-        rows = row.where(*_ended(in_memory), *conditions(filter))
+        rows = row.where(*self._wanted(in_memory, filter))
         counted = select(COLUMNS.status, func.count()).where(
-            *_ended(in_memory), *conditions(filter.of_any_status())
+            *self._wanted(in_memory, filter.of_any_status())
         )
         with self._reading() as connection:
             near = {
@@ -136,18 +137,19 @@ class HistoryReader:
     ) -> tuple[list[Execution], int]:
         """At most `limit` of those that have ended, newest end first, and how many there are.
 
-        Unless `whole`, what comes from the file is `light`.
+        Unless `whole`, what comes from the database is `light`.
         """
         found = [one for one in in_memory.values() if filter.matches(one)]
         from_memory = [one for one in found if one.ended_at is not None]
-        wanted = [*_ended(in_memory), *conditions(filter)]
+        wanted = list(self._wanted(in_memory, filter))
         # So many at most come before the offset because they are in memory.
         first = max(0, offset - len(from_memory))
         row = ROW if whole else LIGHT_ROW
         rows = row.where(*wanted).order_by(COLUMNS.ended_at.desc(), COLUMNS.id.desc())
-        rows = rows.limit(limit + len(from_memory)).offset(min(first, LARGEST))
+        rows = rows.limit(limit + len(from_memory))
+        rows = rows.offset(literal(min(first, LARGEST), BigInteger))
         with self._reading() as connection:
-            from_file = executions_of(
+            stored = executions_of(
                 connection,
                 connection.execute(rows).all(),
                 self._damages,
@@ -155,14 +157,17 @@ class HistoryReader:
                 whole=whole,
             )
             number = connection.execute(select(func.count()).where(*wanted)).scalar_one()
-        merged = sorted([*from_file, *from_memory], key=_end, reverse=True)
+        merged = sorted([*stored, *from_memory], key=_end, reverse=True)
         return merged[offset - first :][:limit], number + len(from_memory)
 
-
-def _ended(in_memory: InMemory) -> Iterator[ColumnElement[bool]]:
-    yield COLUMNS.ended_at.is_not(None)
-    if in_memory:
-        yield COLUMNS.id.not_in(listed(in_memory))
+    def _wanted(
+        self, in_memory: InMemory, filter: ExecutionFilter
+    ) -> Iterator[ColumnElement[bool]]:
+        dialect = dialect_of(self._engine)
+        yield COLUMNS.ended_at.is_not(None)
+        if in_memory:
+            yield COLUMNS.id.not_in(dialect.listed(in_memory))
+        yield from conditions(filter, dialect)
 
 
 def _end(execution: Execution) -> tuple[int, str]:

@@ -17,7 +17,7 @@ from .database import is_damage, writer_engine
 from .identity import BESIDE
 from .records import SUMMARY, UNREADABLE, remnant
 from .salvage import known_ids, readable_rows
-from .table import AGE, PUT_RECORD, PUT_ROW, row_of
+from .table import AGE, put, row_of
 from .versions import SCHEMA_VERSION, bring_up_to_date
 
 RECORD_LOST = "its input, stages and output are lost"
@@ -102,9 +102,8 @@ class _Copy:
 
     def _put(self, execution: Execution, content: bytes, row: Mapping[str, Any] | None) -> None:
         kept_since = execution.ended_at if row is None else row["kept_since"]
-        found = row_of(execution, len(content))
-        self._target.execute(PUT_ROW, found | {"kept_since": kept_since})
-        self._target.execute(PUT_RECORD, {"id": execution.id, "content": content})
+        found = row_of(execution, len(content)) | {"kept_since": kept_since}
+        put(self._target, [found], [{"id": execution.id, "content": content}])
         self._copied.add(execution.id)
 
 

@@ -12,8 +12,9 @@ from ..execution.model import Execution, Failure, StartKey, Status
 from ..execution.record import light, load
 from .damage import Damages
 from .database import is_damage
+from .dialect import dialect_of
 from .gate import Read
-from .table import COLUMNS, RECORDS, listed
+from .table import COLUMNS, RECORDS
 
 SUMMARY = (
     *("id", "pipeline_id", "pipeline_name", "status", "started_at", "ended_at", "duration"),
@@ -86,7 +87,8 @@ def _contents(
 
 
 def _found(connection: Connection, ids: Sequence[str]) -> dict[str, bytes]:
-    records = connection.execute(select(RECORDS).where(RECORDS.c.id.in_(listed(ids))))
+    listed = dialect_of(connection).listed(ids)
+    records = connection.execute(select(RECORDS).where(RECORDS.c.id.in_(listed)))
     return {record.id: record.content for record in records}
 
 

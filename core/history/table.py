@@ -1,33 +1,31 @@
 """The tables of the history: a row for each execution, and how they are searched."""
 
-import json
-from collections.abc import Iterable, Iterator
-from typing import Any
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
 
 from sqlalchemy import (
     BigInteger,
     Column,
     ColumnElement,
-    Dialect,
+    Connection,
+    Dialect as SQLAlchemyDialect,
     Index,
     LargeBinary,
     MetaData,
     Select,
     String,
     Table,
-    cast,
-    func,
     literal,
-    select,
     tuple_,
 )
-from sqlalchemy.dialects.sqlite import Insert, insert
 from sqlalchemy.types import TypeDecorator
 
 from ..execution.filter import ExecutionFilter
 from ..execution.model import Execution, Status
 from ..execution.page import Key, Order, OrderField, PageRequest, decode_place
 from ..execution.record import dump, light, storable, utf8
+from .dialect import Dialect, dialect_of
 
 LARGEST = 2**63 - 1
 LARGE_RECORD = 16 << 10
@@ -43,10 +41,10 @@ class Words(TypeDecorator[str]):
     impl = LargeBinary
     cache_ok = True
 
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> bytes | None:
+    def process_bind_param(self, value: str | None, dialect: SQLAlchemyDialect) -> bytes | None:
         return None if value is None else utf8(value)
 
-    def process_result_value(self, value: bytes | None, dialect: Dialect) -> str | None:
+    def process_result_value(self, value: bytes | None, dialect: SQLAlchemyDialect) -> str | None:
         return None if value is None else value.decode("utf-8", "surrogatepass")
 
 
@@ -56,8 +54,8 @@ class Number(TypeDecorator[float]):
     impl = BigInteger
     cache_ok = True
 
-    def process_bind_param(self, value: float | None, dialect: Dialect) -> float | None:
-        return None if value is None else min(max(value, -LARGEST), LARGEST)
+    def process_bind_param(self, value: float | None, dialect: SQLAlchemyDialect) -> int | None:
+        return None if value is None else int(min(max(value, -LARGEST), LARGEST))
 
 
 TABLES = MetaData()
@@ -76,6 +74,8 @@ EXECUTIONS = Table(
     Column("kept_since", Number),
     Column("start_key", Words),
     Column("start_digest", String),
+    # Whose it is, where several write: only that one ends what it has left without an end.
+    Column("owner", Words),
     Column("labels", LargeBinary, nullable=False),
     Column("said", LargeBinary, nullable=False),
     # Last, for SQLite passes over what it comes to only afterwards: the record, if that is large,
@@ -86,7 +86,8 @@ EXECUTIONS = Table(
     Index("executions_by_age", "kept_since", "ended_at", "id"),
     Index("executions_by_key", "start_key"),
     Index("executions_by_duration", "duration", "id"),
-    Index("executions_by_name", "pipeline_name", "id"),
+    # A name may be longer than an entry of an index of PostgreSQL.
+    Index("executions_by_name", "pipeline_name", "id").ddl_if(dialect="sqlite"),
     Index("executions_by_status", "status", "ended_at", "id"),
 )
 RECORDS = Table(
@@ -100,6 +101,7 @@ AGE = Table(
     TABLES,
     Column("seen_at", Number, nullable=False),
     Column("behind", Number, nullable=False),
+    Column("owner", Words),
 )
 COLUMNS = EXECUTIONS.c
 ORDER_COLUMNS = {
@@ -110,14 +112,16 @@ ORDER_COLUMNS = {
 }
 
 
-def _put(table: Table, *changing: str) -> Insert:
-    new = insert(table)
-    changed = {name: new.excluded[name] for name in changing}
-    return new.on_conflict_do_update(index_elements=[table.c.id], set_=changed)
+ROW_CHANGES = ("status", "ended_at", "duration", "kept_since", "light")
+Rows: TypeAlias = Sequence[Mapping[str, object]]
 
 
-PUT_ROW = _put(EXECUTIONS, "status", "ended_at", "duration", "kept_since", "light")
-PUT_RECORD = _put(RECORDS, "content")
+def put(connection: Connection, rows: Rows, contents: Rows) -> None:
+    """Stores rows of executions and their records in place of earlier ones."""
+    dialect = dialect_of(connection)
+    if rows:
+        connection.execute(dialect.upsert(EXECUTIONS, ROW_CHANGES), rows)
+        connection.execute(dialect.upsert(RECORDS, ["content"]), contents)
 
 
 def row_of(execution: Execution, record_size: int) -> dict[str, object]:
@@ -136,6 +140,7 @@ def row_of(execution: Execution, record_size: int) -> dict[str, object]:
         "kept_since": None,
         "start_key": None if key is None else key.key,
         "start_digest": None if key is None else key.digest,
+        "owner": None,
         "labels": b"".join(_label(*label) for label in execution.labels),
         "said": b"\xff".join(utf8(words.casefold()) for words in said),
         "light": dump(light(execution)) if record_size > LARGE_RECORD else None,
@@ -147,7 +152,7 @@ def content_of(execution: Execution) -> bytes:
     return dump(storable(execution))
 
 
-def conditions(filter: ExecutionFilter) -> Iterator[ColumnElement[bool]]:
+def conditions(filter: ExecutionFilter, dialect: Dialect) -> Iterator[ColumnElement[bool]]:
     """What must hold for a row that `filter.matches`."""
     if filter.status is not None or filter.not_status is not None:
         admitted = [status.value for status in Status if filter.admits(status)]
@@ -155,22 +160,13 @@ def conditions(filter: ExecutionFilter) -> Iterator[ColumnElement[bool]]:
     if filter.pipeline_id is not None:
         yield COLUMNS.pipeline_id.in_(filter.pipeline_id)
     for label in filter.labels:
-        yield func.instr(COLUMNS.labels, _label(*label)) > 0
+        yield dialect.contains(COLUMNS.labels, _label(*label))
     if filter.started_after is not None:
         yield COLUMNS.started_at > filter.started_after
     if filter.started_before is not None:
         yield COLUMNS.started_at < filter.started_before
     if filter.text is not None:
-        yield func.instr(COLUMNS.said, utf8(filter.text)) > 0
-
-
-def listed(ids: Iterable[str]) -> Select[tuple[bytes]]:
-    """These ids as a table: a statement can have only so many parameters.
-
-    An id has no NUL character; SQLite's JSON functions cut a text off there.
-    """
-    each = func.json_each(json.dumps(list(ids))).table_valued("value")
-    return select(cast(each.c.value, LargeBinary))
+        yield dialect.contains(COLUMNS.said, utf8(filter.text))
 
 
 def around(
@@ -192,7 +188,11 @@ def around(
     place = tuple_(column, COLUMNS.id)
 
     def at(key: Key) -> ColumnElement[Any]:
-        return tuple_(literal(key[0], column.type), literal(key[1], COLUMNS.id.type))
+        value, id = key
+        if isinstance(value, float) and not value.is_integer() and math.isfinite(value):
+            # Between two whole numbers: before whatever is at the greater one.
+            value, id = math.ceil(value), ""
+        return tuple_(literal(value, column.type), literal(id, COLUMNS.id.type))
 
     upwards, downwards = (column, COLUMNS.id), (column.desc(), COLUMNS.id.desc())
     from_the_end = (request.last is None) == order.descending

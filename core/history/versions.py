@@ -1,23 +1,27 @@
-"""The versions of the schema, and how a file of an earlier one is brought up to date."""
+"""The versions of the schema, and how a database of an earlier one is brought up to date."""
 
 import logging
 from itertools import chain
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Column, Connection, bindparam, func, insert, inspect, select, update
+from sqlalchemy.schema import CreateColumn
 
 from ..errors import Unavailable
+from .dialect import dialect_of
 from .records import ROW, executions_of
 from .table import AGE, COLUMNS, EXECUTIONS, TABLES
 
 logger = logging.getLogger("runcast.history")
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 ADDED_AFTER = {
-    1: ("kept_since BIGINT", "start_key BLOB", "start_digest VARCHAR"),
-    2: ("light BLOB",),
+    1: (COLUMNS.kept_since, COLUMNS.start_key, COLUMNS.start_digest),
+    2: (COLUMNS.light,),
+    3: (COLUMNS.owner, AGE.c.owner),
 }
-"""What the table of executions lacks in files of a version. Records that were large before there
-was `light` are read whole by lists, as they were."""
+"""What the tables of a version lack; PostgreSQL's begin with 4. Records that were large before
+there was `light` are read whole by lists, as they were."""
 AT_ONCE = 200
 
 
@@ -27,23 +31,32 @@ def bring_up_to_date(connection: Connection, now: int) -> None:
     To be called in a transaction: all of it happens, or nothing.
 
     Raises:
-        Unavailable: the file is of a later version; nothing was changed.
+        Unavailable: the database is of a later version; nothing was changed.
     """
-    version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+    dialect = dialect_of(connection)
+    version = dialect.version(connection)
     if version > SCHEMA_VERSION:
         raise Unavailable(f"the history is of a newer version of runcast ({version})")
     if version == SCHEMA_VERSION:
         return
+    # Of those that are made now, nothing is lacking.
+    there = set(inspect(connection).get_table_names())
     TABLES.create_all(connection)
     if version:
         logger.info("the history is of version %d and becomes one of %d", version, SCHEMA_VERSION)
         for column in chain(*(ADDED_AFTER[earlier] for earlier in range(version, SCHEMA_VERSION))):
-            connection.exec_driver_sql(f"ALTER TABLE executions ADD COLUMN {column}")
+            if column.table.name in there:
+                _add(connection, column)
     if version == 1:
         _fill(connection, now)
         for index in EXECUTIONS.indexes:
             index.create(connection, checkfirst=True)
-    connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    dialect.set_version(connection, SCHEMA_VERSION)
+
+
+def _add(connection: Connection, column: Column[Any]) -> None:
+    definition = CreateColumn(column).compile(dialect=connection.dialect)
+    connection.exec_driver_sql(f"ALTER TABLE {column.table.name} ADD COLUMN {definition}")
 
 
 def _fill(connection: Connection, now: int) -> None:

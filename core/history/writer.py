@@ -10,8 +10,8 @@ from typing import TypeVar, TypeVarTuple
 
 from ..execution.model import Execution
 from .backlog import Backlog
-from .file import AT_ONCE, HistoryFile
 from .identity import Replaced
+from .store import AT_ONCE, HistoryStore, reason_of
 
 logger = logging.getLogger("runcast.history")
 
@@ -23,7 +23,7 @@ CLOSE_SECONDS = 3.0
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 5.0
 LOOK_SECONDS = 1.0
-"""How often it is made sure that the file is there, when nothing is to be written."""
+"""How often it is made sure that the database is there, when nothing is to be written."""
 PRUNING_SECONDS = 60.0
 PRUNING_ENDS = 100
 """When the bounds are looked at: after so long, after so many ends, or sooner in a quiet moment."""
@@ -60,9 +60,9 @@ class HistoryWriter:
     all executions that have not `departed` are written anew.
     """
 
-    def __init__(self, file: HistoryFile, bounds: Bounds) -> None:
+    def __init__(self, store: HistoryStore, bounds: Bounds) -> None:
         self.backlog = Backlog()
-        self._file = file
+        self._store = store
         self._bounds = bounds
         self._held: dict[str, Execution] = {}
         """The latest states of those that are in memory with or without the history."""
@@ -91,13 +91,12 @@ class HistoryWriter:
 
     async def open(self) -> None:
         """Returns when the file is in order, or once it is known not to be."""
-        if not await self._succeeds() and not await self._in_thread(self._file.path.exists):
-            # A broken file was moved aside, and now there is room for a new one.
+        if not await self._succeeds() and await self._in_thread(self._store.is_new):
             await self._succeeds()
         while self._unsettled and await self._succeeds():
             pass
         # Before anything is started: of what is, the files may be there before the record.
-        self._unswept = await self._in_thread(self._file.owners)
+        self._unswept = await self._in_thread(self._store.owners)
         self._task = asyncio.create_task(self._writing(), name="runcast history")
 
     def note(self, execution: Execution) -> None:
@@ -146,11 +145,12 @@ class HistoryWriter:
         self._wake.set()
         await asyncio.wait([self._task], timeout=CLOSE_SECONDS)
         self._task.cancel()
+        self._store.interrupt()
         await asyncio.wait([self._task])
         self.backlog.give_up()
         if missing := len(self.backlog) + self.backlog.lost:
             logger.error("the end of %d executions is missing in the history", missing)
-        await self._in_thread(self._file.close)
+        await self._in_thread(self._store.close)
         self._thread.shutdown()
 
     async def _writing(self) -> None:
@@ -171,7 +171,7 @@ class HistoryWriter:
             return False
         except Exception as error:
             # Whatever it is: the history must come back, and the executions go on without it.
-            self._degrade(str(getattr(error, "orig", None) or error))
+            self._degrade(reason_of(error))
             return False
         self._recover()
         return True
@@ -180,9 +180,9 @@ class HistoryWriter:
         """A transaction's worth of what there is to do."""
         self._sleep_again()
         if self._damage is not None:
-            await self._in_thread(self._file.rebuild, self._damage)
+            await self._in_thread(self._store.rebuild, self._damage)
         if batch := self.backlog.batch(AT_ONCE):
-            await self._in_thread(self._file.write, batch)
+            await self._in_thread(self._store.write, batch)
             self.backlog.written(batch)
             self._lost.difference_update(one.id for one in batch)
             self._gathers_until = asyncio.get_running_loop().time() + GATHERING_SECONDS
@@ -190,19 +190,19 @@ class HistoryWriter:
             if len(batch) == AT_ONCE:
                 self._wake.set()
         else:
-            await self._in_thread(self._file.look)
+            await self._in_thread(self._store.look)
         if self._unsettled:
-            self._unsettled = await self._in_thread(self._file.settle, self.backlog.awaited())
+            self._unsettled = await self._in_thread(self._store.settle, self.backlog.awaited())
         if self._pruning_is_due():
             await self._prune()
         if self._unswept:
-            await self._in_thread(self._file.sweep, self._unswept[:SWEPT_AT_ONCE])
+            await self._in_thread(self._store.sweep, self._unswept[:SWEPT_AT_ONCE])
             del self._unswept[:SWEPT_AT_ONCE]
 
     async def _prune(self) -> None:
         bounds = self._bounds
         more = await self._in_thread(
-            self._file.prune, bounds.max_records, bounds.max_age_seconds, bounds.max_bytes
+            self._store.prune, bounds.max_records, bounds.max_age_seconds, bounds.max_bytes
         )
         self._unpruned = PRUNING_ENDS if more else 0
         self._next_pruning = asyncio.get_running_loop().time() + PRUNING_SECONDS
@@ -235,7 +235,7 @@ class HistoryWriter:
 
     def _degrade(self, reason: str) -> None:
         if reason != self._reason:
-            logger.warning("the history at %s cannot be written: %s", self._file.path, reason)
+            logger.warning("the history at %s cannot be written: %s", self._store.place, reason)
         self._reason, self._rewriting = reason, False
         self.backlog.give_up()
         self._trim()

@@ -21,7 +21,8 @@ from runcast.core.execution.model import EndReason, Execution, Failure, StageSta
 from runcast.core.execution.page import PageRequest
 from runcast.core.execution.transition import applied
 from runcast.core.history import FILE_NAME, History, writer
-from runcast.core.history.file import AT_ONCE, HistoryFile
+from runcast.core.history.file import HistoryFile
+from runcast.core.history.store import AT_ONCE
 from runcast.core.history.writer import Bounds, HistoryWriter
 from samples import an_execution, said
 from virtual_clock import EPOCH_MS, VirtualClock

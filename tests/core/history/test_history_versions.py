@@ -154,7 +154,10 @@ def test_lists_of_version_2_have_large_records_too(tmp_path: Path) -> None:
     new = schema(path)
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(
-            "ALTER TABLE executions DROP COLUMN light; PRAGMA user_version = 2"
+            "ALTER TABLE executions DROP COLUMN light;"
+            "ALTER TABLE executions DROP COLUMN owner;"
+            "ALTER TABLE age DROP COLUMN owner;"
+            "PRAGMA user_version = 2"
         )
     with closing(HistoryFile(path, VirtualClock())) as file:
         file.write([after])
