@@ -4,10 +4,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 from server_process import ServerProcess, serving
+
+if TYPE_CHECKING:
+    from postgres_server import PostgresServer
 
 # How long an example takes says nothing on a machine that does other things, too.
 settings.register_profile("runcast", settings.default, deadline=None)
@@ -26,6 +30,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def anyio_backend() -> str:
     """Async tests run on asyncio, which is what the server runs on."""
     return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator["PostgresServer"]:
+    """One PostgreSQL server for each worker of the test run; each test has databases of its own."""
+    from postgres_server import postgres_server
+
+    with postgres_server() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

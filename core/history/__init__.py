@@ -21,7 +21,7 @@ from .gate import Read
 from .identity import Replaced
 from .reader import HistoryPage, HistoryReader
 from .record_files import RecordFiles
-from .store import reason_of
+from .store import HistoryStore, reason_of
 from .writer import Bounds, HistoryWriter
 
 FILE_NAME = "history.db"
@@ -38,7 +38,8 @@ Result = TypeVar("Result")
 
 
 class History:
-    """Stores the states of executions that it is given in `<folder>/history.db`.
+    """Stores the states of executions that it is given, in `<folder>/history.db` or a PostgreSQL
+    database, which several servers may share.
 
     An async context manager. On entering, executions that an earlier process left without an end
     become FAILED with SERVER_RESTART (CANCELLED, where a cancel had been accepted). On leaving,
@@ -60,11 +61,18 @@ class History:
         max_bytes: int = MAX_BYTES,
         files: RecordFiles | None = None,
         hold: Callable[[], None] | None = None,
+        database: str | None = None,
     ) -> None:
         """`hold` makes sure that no other process uses the folder, or raises an OSError; it is
-        called in a thread, before and after whatever is written."""
+        called in a thread, before and after whatever is written. `database` is the URL of one in
+        PostgreSQL; which executions of that are ours is noted in the folder.
+
+        Raises:
+            ImportError: that needs `runcast[postgres]`.
+            ValueError: it is no URL of a PostgreSQL database.
+        """
         pause = max_age_seconds * LONGEST_PAUSE
-        store = HistoryFile(folder / FILE_NAME, clock, pause, files, hold)
+        self._store = store = _store(folder, clock, pause, files, hold, database)
         self._clock = clock
         self._reader = store.reader
         self._damages = store.damages
@@ -167,14 +175,21 @@ class History:
         filter: ExecutionFilter = EVERYTHING,
         *,
         whole: bool = True,
+        own: bool = False,
     ) -> tuple[list[Execution], int]:
         """Page 1, 2... of what has ended, newest end first, and how much that is in total.
 
-        Unless `whole`, those that come from the database have no input, values and output.
+        If `own`, of what this server has run, which may share its database with others. Unless
+        `whole`, those that come from the database have no input, values and output.
         """
         waiting, offset = dict(self._writer.backlog.waiting), (page - 1) * page_size
+        among = self._store.is_own() if own else None
         return await self._read(
-            partial(HistoryReader.ended, whole=whole), waiting, filter, offset, page_size
+            partial(HistoryReader.ended, whole=whole, among=among),
+            waiting,
+            filter,
+            offset,
+            page_size,
         )
 
     async def _read(
@@ -213,3 +228,19 @@ class History:
         # Its connection was made before the database went away, which may be back.
         stale = isinstance(error, DatabaseError) and error.connection_invalidated
         return stale or read.ended or isinstance(error, Replaced)
+
+
+def _store(
+    folder: Path,
+    clock: Clock,
+    longest_pause: float,
+    files: RecordFiles | None,
+    hold: Callable[[], None] | None,
+    database: str | None,
+) -> HistoryStore:
+    if database is None:
+        return HistoryFile(folder / FILE_NAME, clock, longest_pause, files, hold)
+    # Only who has such a database needs its client.
+    from .postgres import PostgresHistory
+
+    return PostgresHistory(database, folder, clock, longest_pause, files, hold)

@@ -134,14 +134,16 @@ class HistoryReader:
         limit: int,
         *,
         whole: bool = True,
+        among: ColumnElement[bool] | None = None,
     ) -> tuple[list[Execution], int]:
         """At most `limit` of those that have ended, newest end first, and how many there are.
 
-        Unless `whole`, what comes from the database is `light`.
+        `among` is what else must hold for a row. Unless `whole`, what comes from the database is
+        `light`.
         """
         found = [one for one in in_memory.values() if filter.matches(one)]
         from_memory = [one for one in found if one.ended_at is not None]
-        wanted = list(self._wanted(in_memory, filter))
+        wanted = [*self._wanted(in_memory, filter), *([] if among is None else [among])]
         # So many at most come before the offset because they are in memory.
         first = max(0, offset - len(from_memory))
         row = ROW if whole else LIGHT_ROW

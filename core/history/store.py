@@ -39,6 +39,8 @@ class HistoryStore(ABC):
 
     place: str
     """Where it is, for people."""
+    shared = False
+    """Whether other servers write to it, and prune what is ours."""
     reader: HistoryReader
     damages: Damages
     _writing: Engine
@@ -78,6 +80,10 @@ class HistoryStore(ABC):
     def interrupt(self) -> None:
         """Ends what another thread waits for, with an error. May be called in any thread."""
 
+    def is_own(self) -> ColumnElement[bool]:
+        """What must hold for a row that this server has written."""
+        return true()
+
     def rebuild(self, reason: str) -> None:
         """Makes a new database of all that can be read of this one, if that can be done.
 
@@ -107,7 +113,7 @@ class HistoryStore(ABC):
         with self._transaction() as connection:
             listed = dialect_of(connection).listed(awaited)
             open_ones = ROW.where(COLUMNS.ended_at.is_(None), COLUMNS.id.not_in(listed))
-            rows = connection.execute(open_ones.where(self._is_ours()).limit(AT_ONCE)).all()
+            rows = connection.execute(open_ones.where(self._is_left()).limit(AT_ONCE)).all()
             left = executions_of(connection, rows, self.damages)
             self._put(connection, list(map(self._interrupted, left)))
         if rows:
@@ -158,9 +164,9 @@ class HistoryStore(ABC):
     def _give_back_space(self) -> None:
         """Rows were removed, and their space is free for others."""
 
-    def _is_ours(self) -> ColumnElement[bool]:
+    def _is_left(self) -> ColumnElement[bool]:
         """What must hold for a row without an end that is ours to end."""
-        return true()
+        return self.is_own()
 
     def _put(self, connection: Connection, executions: Sequence[Execution]) -> None:
         rows: list[dict[str, object]] = []

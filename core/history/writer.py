@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -27,6 +28,8 @@ LOOK_SECONDS = 1.0
 PRUNING_SECONDS = 60.0
 PRUNING_ENDS = 100
 """When the bounds are looked at: after so long, after so many ends, or sooner in a quiet moment."""
+SWEEPING_SECONDS = 3600.0
+"""How often files are looked for of which others have removed the record."""
 SWEPT_AT_ONCE = 50
 """To remove the files of so many takes no longer than others can wait."""
 BACKLOG_LIMIT = 1000
@@ -78,7 +81,8 @@ class HistoryWriter:
         self._closing = asyncio.Event()
         self._unsettled = True
         self._unswept: list[str] = []
-        """Executions of an earlier process, of which there are files and perhaps no record."""
+        """Executions of which there are files and perhaps no record."""
+        self._next_sweeping = math.inf
         self._unpruned = 0
         self._next_pruning = 0.0
 
@@ -95,8 +99,7 @@ class HistoryWriter:
             await self._succeeds()
         while self._unsettled and await self._succeeds():
             pass
-        # Before anything is started: of what is, the files may be there before the record.
-        self._unswept = await self._in_thread(self._store.owners)
+        await self._find_unswept()
         self._task = asyncio.create_task(self._writing(), name="runcast history")
 
     def note(self, execution: Execution) -> None:
@@ -195,9 +198,20 @@ class HistoryWriter:
             self._unsettled = await self._in_thread(self._store.settle, self.backlog.awaited())
         if self._pruning_is_due():
             await self._prune()
+        if asyncio.get_running_loop().time() >= self._next_sweeping:
+            await self._find_unswept()
         if self._unswept:
             await self._in_thread(self._store.sweep, self._unswept[:SWEPT_AT_ONCE])
             del self._unswept[:SWEPT_AT_ONCE]
+
+    async def _find_unswept(self) -> None:
+        owners = await self._in_thread(self._store.owners)
+        # Of what runs, the files may be there before the record.
+        self._unswept = [
+            id for id in owners if id not in self._held and id not in self.backlog.waiting
+        ]
+        if self._store.shared:
+            self._next_sweeping = asyncio.get_running_loop().time() + SWEEPING_SECONDS
 
     async def _prune(self) -> None:
         bounds = self._bounds

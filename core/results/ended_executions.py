@@ -22,17 +22,17 @@ class EndedExecutions(Protocol):
         ...
 
     async def ended_page(
-        self, page: int, page_size: int, *, whole: bool
+        self, page: int, page_size: int, *, whole: bool, own: bool
     ) -> tuple[Sequence[Execution], int]:
         """Page 1, 2... of what has ended, newest end first, and how much that is in total.
 
-        Unless `whole`, without what may be large.
+        If `own`, of what this server has run. Unless `whole`, without what may be large.
         """
         ...
 
 
 async def latest_ended(past: EndedExecutions, number: int) -> list[str]:
-    """The ids of as many executions, those that ended last; the oldest end first.
+    """The ids of as many executions of ours, those that ended last; the oldest end first.
 
     Raises:
         Unavailable: the history cannot be read.
@@ -40,7 +40,7 @@ async def latest_ended(past: EndedExecutions, number: int) -> list[str]:
     # What ends meanwhile moves others to the next page, where they are met again.
     found: dict[str, None] = {}
     for page in count(1):
-        executions, total = await past.ended_page(page, PAGE_SIZE, whole=False)
+        executions, total = await past.ended_page(page, PAGE_SIZE, whole=False, own=True)
         found |= dict.fromkeys(one.id for one in executions)
         if len(found) >= number or page * PAGE_SIZE >= total:
             break

@@ -80,7 +80,7 @@ class Past:
         return self.all.get(execution_id)
 
     async def ended_page(
-        self, page: int, page_size: int, *, whole: bool
+        self, page: int, page_size: int, *, whole: bool, own: bool
     ) -> tuple[Sequence[Execution], int]:
         self._check()
         assert not whole, "a thousand of them may be large"

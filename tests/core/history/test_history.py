@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from history_database import HistoryDatabase
 from patience import until
 from runcast.core.execution.events import (
     Began,
@@ -47,10 +48,10 @@ def after(execution: Execution, *events: Event) -> Execution:
 
 
 async def test_200_executions_that_start_and_end_together_are_200_records(
-    tmp_path: Path, clock: VirtualClock
+    database: HistoryDatabase, clock: VirtualClock
 ) -> None:
     """Each with its own end (defect B1 of the old server: 100 runs, 7 records)."""
-    async with History(tmp_path, clock) as history:
+    async with database.history(clock) as history:
 
         async def run(number: int) -> None:
             history.note(an_execution(f"exec_{number}"))
@@ -60,44 +61,44 @@ async def test_200_executions_that_start_and_end_together_are_200_records(
         await asyncio.gather(*(run(number) for number in range(200)))
         _, total = await history.ended_page(1, 1)
         assert total == 200
-    async with History(tmp_path, clock) as history:
+    async with database.history(clock) as history:
         found, total = await history.ended_page(1, 1000)
         assert total == 200
         assert {one.id: one.output for one in found} == {f"exec_{n}": n for n in range(200)}
 
 
-async def test_a_large_input_is_whole(tmp_path: Path, clock: VirtualClock) -> None:
+async def test_a_large_input_is_whole(database: HistoryDatabase, clock: VirtualClock) -> None:
     """Also one of 1 MiB that has not been put into a file."""
     execution = ended(1, input="ä" * 2**19)
-    async with History(tmp_path, clock) as history:
+    async with database.history(clock) as history:
         history.note(execution)
-    async with History(tmp_path, clock) as history:
+    async with database.history(clock) as history:
         found = await history.get("exec_1")
     assert found is not None
     assert found.input == execution.input
 
 
 async def test_one_bad_record_does_not_lose_the_others(
-    tmp_path: Path, clock: VirtualClock, caplog: pytest.LogCaptureFixture
+    database: HistoryDatabase, clock: VirtualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What cannot be stored at all is named in the log; the history goes on."""
     bad: Any = {"input_preview": None}
-    async with History(tmp_path, clock) as history:
+    async with database.history(clock) as history:
         for execution in (ended(1), ended(2, **bad), ended(3, ended_at=2**70), ended(4)):
             history.note(execution)
             await history.committed(execution.id)
         assert history.problem is None
-    async with History(tmp_path, clock) as history:
+    async with database.history(clock) as history:
         found, _ = await history.ended_page(1, 10)
     assert {one.id for one in found} == {"exec_1", "exec_3", "exec_4"}
     assert "exec_2 cannot be stored" in caplog.text
 
 
 async def test_what_waits_is_read_as_if_it_were_written(
-    tmp_path: Path, clock: VirtualClock
+    database: HistoryDatabase, clock: VirtualClock
 ) -> None:
     """A reader never sees less than it was told before."""
-    async with History(tmp_path, clock) as history:
+    async with database.history(clock) as history:
         for number in range(5):
             history.note(ended(number))
             history.note(ended(number, output="latest"))
@@ -179,22 +180,24 @@ async def test_more_than_a_transaction_is_written_in_several(
     assert file.writes == 2
 
 
-async def test_a_gathered_state_is_written_before_long(tmp_path: Path, clock: VirtualClock) -> None:
+async def test_a_gathered_state_is_written_before_long(
+    database: HistoryDatabase, clock: VirtualClock
+) -> None:
     """By itself, at once or a little later, and again and again."""
-    async with History(tmp_path, clock) as history:
+    async with database.history(clock) as history:
         for number in range(3):
             history.note(an_execution(f"exec_{number}"))
-            file = HistoryFile(tmp_path / FILE_NAME, clock)
-            await until(lambda file=file, id=f"exec_{number}": file.reader.get(id) is not None)
-            file.close()
+            store = database.store(clock)
+            await until(lambda store=store, id=f"exec_{number}": store.reader.get(id) is not None)
+            store.close()
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7])
 async def test_what_runs_is_on_no_page_of_what_has_ended(
-    tmp_path: Path, clock: VirtualClock, size: int
+    database: HistoryDatabase, clock: VirtualClock, size: int
 ) -> None:
     """Nor does it move a page, though its start is still to be written."""
-    async with History(tmp_path, clock) as history:
+    async with database.history(clock) as history:
         for number in range(7):
             history.note(ended(number))
             assert await history.committed(f"exec_{number}")
@@ -212,10 +215,10 @@ async def test_what_runs_is_on_no_page_of_what_has_ended(
 
 
 async def test_what_is_live_counts_in_place_of_what_is_kept(
-    tmp_path: Path, clock: VirtualClock
+    database: HistoryDatabase, clock: VirtualClock
 ) -> None:
     """Once, and as it is now."""
-    async with History(tmp_path, clock) as history:
+    async with database.history(clock) as history:
         for number in range(3):
             history.note(ended(number))
             await history.committed(f"exec_{number}")
@@ -230,18 +233,20 @@ async def test_what_is_live_counts_in_place_of_what_is_kept(
 
 
 async def test_what_is_live_counts_in_place_of_what_waits(
-    tmp_path: Path, clock: VirtualClock
+    database: HistoryDatabase, clock: VirtualClock
 ) -> None:
     """Output is not noted: what was noted last is older than what is live."""
     running = after(an_execution("exec_1"), Began("exec_1", 1), StageStarted("exec_1", 2, 0))
     talking = after(running, said("exec_1", 3, 0, "so far"))
-    async with History(tmp_path, clock) as history:
+    async with database.history(clock) as history:
         history.note(running)
         found = await history.merged_page([talking])
         assert [one for _, one in found.page.items] == [talking]
 
 
-async def test_what_a_crash_left_open_is_ended(tmp_path: Path, clock: VirtualClock) -> None:
+async def test_what_a_crash_left_open_is_ended(
+    database: HistoryDatabase, clock: VirtualClock
+) -> None:
     """FAILED with SERVER_RESTART, its last stage FAILED; CANCELLED if that was under way."""
     queued = an_execution("exec_1")
     running = after(an_execution("exec_2"), Began("exec_2", 1), StageStarted("exec_2", 2, 0))
@@ -251,10 +256,10 @@ async def test_what_a_crash_left_open_is_ended(tmp_path: Path, clock: VirtualClo
         StageStarted("exec_3", 2, 0),
         CancelRequested("exec_3", 3, "enough"),
     )
-    file = HistoryFile(tmp_path / FILE_NAME, clock)
-    file.write([queued, running, stopping, *(an_execution(f"exec_x{n}") for n in range(500))])
-    file.close()
-    async with History(tmp_path, clock) as history:
+    store = database.store(clock)
+    store.write([queued, running, stopping, *(an_execution(f"exec_x{n}") for n in range(500))])
+    store.close()
+    async with database.history(clock) as history:
         found = [await history.get(f"exec_{number}") for number in (1, 2, 3)]
         _, total = await history.ended_page(1, 1)
     assert total == 503
@@ -276,9 +281,9 @@ async def until_total(history: History, number: int) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_the_newest_ends_are_kept(tmp_path: Path, clock: VirtualClock) -> None:
+async def test_the_newest_ends_are_kept(database: HistoryDatabase, clock: VirtualClock) -> None:
     """As many as `max_records`; what runs is not counted."""
-    async with History(tmp_path, clock, max_records=100) as history:
+    async with database.history(clock, max_records=100) as history:
         history.note(an_execution("exec_running"))
         for number in range(3000):
             history.note(ended(number))
@@ -289,9 +294,11 @@ async def test_the_newest_ends_are_kept(tmp_path: Path, clock: VirtualClock) -> 
         assert await history.get("exec_1") is None
 
 
-async def test_what_ended_too_long_ago_is_forgotten(tmp_path: Path, clock: VirtualClock) -> None:
+async def test_what_ended_too_long_ago_is_forgotten(
+    database: HistoryDatabase, clock: VirtualClock
+) -> None:
     """After `max_age_seconds`."""
-    async with History(tmp_path, clock, max_age_seconds=60) as history:
+    async with database.history(clock, max_age_seconds=60) as history:
         for number in range(500):
             history.note(ended(number, at=EPOCH_MS))
         await until_total(history, 500)

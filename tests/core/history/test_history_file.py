@@ -1,4 +1,4 @@
-"""The file that the history is kept in."""
+"""The database that the history is kept in."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -7,21 +7,24 @@ from pathlib import Path
 
 import pytest
 from executions_at_random import EXECUTIONS
+from history_database import HistoryDatabase, tamper
 from hypothesis import HealthCheck, given, settings, strategies as st
 from runcast.core.execution.filter import EVERYTHING
 from runcast.core.execution.model import Execution, Status
 from runcast.core.execution.record import light
 from runcast.core.history.file import HistoryFile
+from runcast.core.history.store import HistoryStore
+from runcast.core.history.table import RECORDS
 from samples import an_execution
+from sqlalchemy import update
 from virtual_clock import EPOCH_MS, VirtualClock
 
 
 @pytest.fixture(scope="module")
-def file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HistoryFile]:
-    """A file for all of them, for it takes a while to make one."""
-    file = HistoryFile(tmp_path_factory.mktemp("history") / "history.db", VirtualClock())
-    yield file
-    file.close()
+def store(lasting_database: HistoryDatabase) -> Iterator[HistoryStore]:
+    store = lasting_database.store(VirtualClock())
+    yield store
+    store.close()
 
 
 def ended(number: int, input: str = "hello") -> Execution:
@@ -32,55 +35,53 @@ def ended(number: int, input: str = "hello") -> Execution:
 
 @settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 @given(many=st.lists(EXECUTIONS, max_size=4))
-def test_any_execution_is_kept_as_it_was(file: HistoryFile, many: list[Execution]) -> None:
+def test_any_execution_is_kept_as_it_was(store: HistoryStore, many: list[Execution]) -> None:
     """Half surrogate pairs, NUL characters and large integers do no harm. Ids are made here."""
     many = [replace(one, id=f"exec_{number}") for number, one in enumerate(many)]
-    file.write(many)
+    store.write(many)
     for execution in many:
-        assert file.reader.get(execution.id) == execution
+        assert store.reader.get(execution.id) == execution
 
 
 @settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 @given(states=st.lists(EXECUTIONS, min_size=1, max_size=3), sizes=st.data())
 def test_lists_have_all_but_what_may_be_large(
-    file: HistoryFile, states: list[Execution], sizes: st.DataObject
+    store: HistoryStore, states: list[Execution], sizes: st.DataObject
 ) -> None:
     """Of the latest state, whether that or the one before it is large."""
     for state in states:
         size = sizes.draw(st.sampled_from([0, 1 << 10, 1 << 15]))
         state = replace(state, id="exec_of_states", input="x" * size, ended_at=EPOCH_MS)
-        file.write([state])
-        found, _ = file.reader.ended({}, EVERYTHING, 0, 100, whole=False)
+        store.write([state])
+        found, _ = store.reader.ended({}, EVERYTHING, 0, 100, whole=False)
         [shown] = [one for one in found if one.id == state.id]
         assert shown == light(state)
 
 
-def test_lists_do_not_read_large_records(tmp_path: Path) -> None:
+def test_lists_do_not_read_large_records(database: HistoryDatabase) -> None:
     """They are as they were where the records cannot be read, and nothing is said to be damaged."""
     large = [
         ended(number, "x" * size) for number, size in enumerate((1, 1 << 10, 1 << 15, 1 << 20))
     ]
-    with closing(HistoryFile(tmp_path / "history.db", VirtualClock())) as file:
-        file.write(large)
-        expected, _ = file.reader.ended({}, EVERYTHING, 0, 10, whole=False)
-        with file._transaction() as connection:
-            connection.exec_driver_sql("DELETE FROM records WHERE length(content) > 16384")
-        found = {one.id: one for one in file.reader.ended({}, EVERYTHING, 0, 10, whole=False)[0]}
+    with closing(database.store(VirtualClock())) as store:
+        store.write(large)
+        expected, _ = store.reader.ended({}, EVERYTHING, 0, 10, whole=False)
+        tamper(store, "DELETE FROM records WHERE length(content) > 16384")
+        found = {one.id: one for one in store.reader.ended({}, EVERYTHING, 0, 10, whole=False)[0]}
         assert found == {one.id: one for one in expected}
-        assert file.damages.problem is None
-        lost = file.reader.get(large[-1].id)
+        assert store.damages.problem is None
+        lost = store.reader.get(large[-1].id)
     assert lost is not None and lost.error is not None and lost.error.type == "DamagedRecord"
 
 
-def test_a_record_that_cannot_be_read_hides_no_other(tmp_path: Path) -> None:
+def test_a_record_that_cannot_be_read_hides_no_other(database: HistoryDatabase) -> None:
     """It is told as far as its columns say what it was, and can be ended all the same."""
-    file = HistoryFile(tmp_path / "history.db", VirtualClock())
-    file.write([ended(1), an_execution("exec_2"), ended(3)])
-    with file._transaction() as connection:
-        connection.exec_driver_sql("UPDATE records SET content = x'00'")
-    assert not file.settle(())
-    found, total = file.reader.ended({}, EVERYTHING, 0, 10)
-    file.close()
+    store = database.store(VirtualClock())
+    store.write([ended(1), an_execution("exec_2"), ended(3)])
+    tamper(store, update(RECORDS).values(content=b"\0"))
+    assert not store.settle(())
+    found, total = store.reader.ended({}, EVERYTHING, 0, 10)
+    store.close()
     assert total == 3
     assert {one.id: one.status for one in found} == {
         "exec_1": Status.COMPLETED,

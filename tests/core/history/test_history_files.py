@@ -5,6 +5,7 @@ from pathlib import Path
 from threading import get_ident
 
 import pytest
+from history_database import HistoryDatabase
 from patience import until
 from runcast.core.execution.model import Execution, Status
 from runcast.core.history import History
@@ -48,13 +49,15 @@ def ended(number: int) -> Execution:
     )
 
 
-async def test_files_without_a_record_are_removed(tmp_path: Path, clock: VirtualClock) -> None:
+async def test_files_without_a_record_are_removed(
+    database: HistoryDatabase, clock: VirtualClock
+) -> None:
     """Those that were there at the start, a few at a time, and never in the event loop."""
-    async with History(tmp_path, clock) as history:
+    async with database.history(clock) as history:
         for number in range(0, 300, 3):
             history.note(ended(number))
     files = Files([f"exec_{number}" for number in range(300)])
-    async with History(tmp_path, clock, files=files) as history:
+    async with database.history(clock, files=files) as history:
         # What begins now has its files before its record, and is none of those.
         files.owned.add("exec_1000")
         history.note(ended(1000))
@@ -68,10 +71,10 @@ async def test_files_without_a_record_are_removed(tmp_path: Path, clock: Virtual
     assert files.gone == [], "of which there was a record"
 
 
-async def test_files_go_with_their_record(tmp_path: Path, clock: VirtualClock) -> None:
+async def test_files_go_with_their_record(database: HistoryDatabase, clock: VirtualClock) -> None:
     """Those of the records that are removed, and no others; not those that never had one."""
     files = Files([])
-    async with History(tmp_path, clock, files=files, max_records=3) as history:
+    async with database.history(clock, files=files, max_records=3) as history:
         for number in range(8):
             history.note(ended(number))
         await until(lambda: len(files.gone) == 5)

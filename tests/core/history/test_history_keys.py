@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from history_database import HistoryDatabase, tamper
 from runcast.core.errors import Unavailable
 from runcast.core.execution.model import Execution, StartKey, Status
 from runcast.core.history import FILE_NAME, History
+from runcast.core.history.table import RECORDS
 from samples import an_execution
+from sqlalchemy import update
 from virtual_clock import EPOCH_MS, VirtualClock
 
 pytestmark = pytest.mark.usefixtures("leaves_no_task")
@@ -27,9 +30,9 @@ def ended(number: int, key: str | None = None) -> Execution:
     )
 
 
-async def test_a_start_is_found_by_its_key(tmp_path: Path, clock: VirtualClock) -> None:
+async def test_a_start_is_found_by_its_key(database: HistoryDatabase, clock: VirtualClock) -> None:
     """While it waits to be written, when it is written, as it goes on, and after a restart."""
-    async with History(tmp_path, clock) as history:
+    async with database.history(clock) as history:
         history.note(keyed(1))
         assert await history.started_by("key 1") == keyed(1)
         assert await history.committed("exec_1")
@@ -40,14 +43,16 @@ async def test_a_start_is_found_by_its_key(tmp_path: Path, clock: VirtualClock) 
         assert await history.committed("exec_2")
         assert await history.started_by("") is None
         assert await history.started_by("key 2") is None
-    async with History(tmp_path, clock) as history:
+    async with database.history(clock) as history:
         assert await history.started_by("key 1") == ended(1)
 
 
 @pytest.mark.parametrize("key", ["k", "K", "ß😀", "%", "_", "'", "k" * 200])
-async def test_a_key_is_found_as_a_whole(tmp_path: Path, clock: VirtualClock, key: str) -> None:
+async def test_a_key_is_found_as_a_whole(
+    database: HistoryDatabase, clock: VirtualClock, key: str
+) -> None:
     """Character by character: another spelling is another key."""
-    async with History(tmp_path, clock) as history:
+    async with database.history(clock) as history:
         history.note(ended(1, key))
         assert await history.committed("exec_1")
         assert await history.started_by(key) == ended(1, key)
@@ -68,10 +73,10 @@ async def test_a_key_is_there_as_soon_as_the_start_is_acknowledged(
 
 
 async def test_a_key_is_free_again_when_its_execution_was_forgotten(
-    tmp_path: Path, clock: VirtualClock
+    database: HistoryDatabase, clock: VirtualClock
 ) -> None:
     """By number or by age."""
-    async with History(tmp_path, clock, max_records=2, max_age_seconds=60) as history:
+    async with database.history(clock, max_records=2, max_age_seconds=60) as history:
         for number in range(3):
             history.note(ended(number))
             await history.committed(f"exec_{number}")
@@ -91,25 +96,27 @@ async def until_free(history: History, *keys: str) -> None:
 
 
 async def test_a_record_that_cannot_be_read_has_its_key(
-    tmp_path: Path, clock: VirtualClock
+    database: HistoryDatabase, clock: VirtualClock
 ) -> None:
     """It was started all the same."""
-    async with History(tmp_path, clock) as history:
+    async with database.history(clock) as history:
         history.note(ended(1))
-    with closing(sqlite3.connect(tmp_path / FILE_NAME)) as connection, connection:
-        connection.execute("UPDATE records SET content = x'00'")
-    async with History(tmp_path, clock) as history:
+    with closing(database.store(clock)) as store:
+        tamper(store, update(RECORDS).values(content=b"\0"))
+    async with database.history(clock) as history:
         found = await history.started_by("key 1")
         assert found is not None
         assert (found.id, found.start_key) == ("exec_1", StartKey("key 1", "digest 1"))
 
 
-async def test_a_file_that_cannot_be_read_is_no_answer(tmp_path: Path, clock: VirtualClock) -> None:
+async def test_a_table_that_cannot_be_read_is_no_answer(
+    database: HistoryDatabase, clock: VirtualClock
+) -> None:
     """Nobody may take that for a key that is free."""
-    async with History(tmp_path, clock) as history:
+    async with database.history(clock) as history:
         history.note(ended(1))
         assert await history.committed("exec_1")
-        with closing(sqlite3.connect(tmp_path / FILE_NAME)) as connection:
-            connection.execute("DROP TABLE records")
+        with closing(database.store(clock)) as store:
+            tamper(store, "DROP TABLE records")
         with pytest.raises(Unavailable):
             await history.started_by("key 1")

@@ -6,12 +6,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from history_database import HistoryDatabase
 from hypothesis import given, settings, strategies as st
 from runcast.core.errors import InvalidInput
 from runcast.core.execution.filter import EVERYTHING, ExecutionFilter
 from runcast.core.execution.model import Execution, Status
 from runcast.core.execution.page import Order, OrderField, PageRequest, encode_place, paginate
-from runcast.core.history.file import HistoryFile
+from runcast.core.history.store import HistoryStore
 from samples import an_execution
 from virtual_clock import VirtualClock
 
@@ -71,20 +72,19 @@ def requests(draw: st.DrawFn, order: Order) -> PageRequest:
 
 
 @pytest.fixture(scope="module")
-def file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HistoryFile]:
-    """A file for all of them, for it takes a while to make one."""
-    file = HistoryFile(tmp_path_factory.mktemp("history") / "history.db", VirtualClock())
-    yield file
-    file.close()
+def store(lasting_database: HistoryDatabase) -> Iterator[HistoryStore]:
+    store = lasting_database.store(VirtualClock())
+    yield store
+    store.close()
 
 
-def keep(file: HistoryFile, many: Collection[Execution]) -> None:
+def keep(store: HistoryStore, many: Collection[Execution]) -> None:
     """These, and nothing else; each was written when it was started, too."""
-    file.settle(())
-    while file.prune(0, 10**9):
+    store.settle(())
+    while store.prune(0, 10**9):
         pass
-    file.write([replace(one, status=Status.QUEUED, ended_at=None) for one in many])
-    file.write(list(many))
+    store.write([replace(one, status=Status.QUEUED, ended_at=None) for one in many])
+    store.write(list(many))
 
 
 WANTED = ORDERS.flatmap(lambda order: st.tuples(st.just(order), requests(order)))
@@ -97,7 +97,7 @@ def by_id(many: list[Execution]) -> dict[str, Execution]:
 @settings(deadline=None, max_examples=60)
 @given(st.lists(executions(), max_size=12), st.lists(executions(), max_size=5), FILTERS, st.data())
 def test_a_page_is_the_one_that_paginate_makes_of_all(
-    file: HistoryFile,
+    store: HistoryStore,
     kept: list[Execution],
     live: list[Execution],
     filter: ExecutionFilter,
@@ -113,9 +113,9 @@ def test_a_page_is_the_one_that_paginate_makes_of_all(
     ]
     matching = [one for one in everything if filter.matches(one)]
     counts = Counter(one.status for one in everything if filter.of_any_status().matches(one))
-    keep(file, kept)
+    keep(store, kept)
     for order, request in orders:
-        found = file.reader.page(in_memory, filter, order, request, NOW)
+        found = store.reader.page(in_memory, filter, order, request, NOW)
         assert found.page == paginate(matching, order, request, NOW)
         assert found.total == len(matching)
         assert found.counts == {status: counts[status] for status in Status}
@@ -130,7 +130,7 @@ def test_a_page_is_the_one_that_paginate_makes_of_all(
     st.integers(0, 20),
 )
 def test_what_ended_last_comes_first(
-    file: HistoryFile,
+    store: HistoryStore,
     kept: list[Execution],
     waiting: list[Execution],
     filter: ExecutionFilter,
@@ -142,24 +142,24 @@ def test_what_ended_last_comes_first(
     known = (by_id(kept) | in_memory).values()
     all_of_it = [one for one in known if one.ended_at is not None and filter.matches(one)]
     all_of_it.sort(key=lambda one: (one.ended_at, one.id), reverse=True)
-    keep(file, kept)
-    found, number = file.reader.ended(in_memory, filter, offset, limit)
+    keep(store, kept)
+    found, number = store.reader.ended(in_memory, filter, offset, limit)
     assert (found, number) == (all_of_it[offset : offset + limit], len(all_of_it))
 
 
-def test_a_cursor_holds_its_place_when_items_come_and_go(file: HistoryFile) -> None:
+def test_a_cursor_holds_its_place_when_items_come_and_go(store: HistoryStore) -> None:
     """The next page begins after the last item, which has gone, without what has come before it."""
     many = [
         an_execution(f"exec_{n}", started_at=n, ended_at=n, status=Status.COMPLETED)
         for n in range(6)
     ]
-    keep(file, many[1:5])
-    first = file.reader.page({}, EVERYTHING, Order(), PageRequest(first=2), NOW)
+    keep(store, many[1:5])
+    first = store.reader.page({}, EVERYTHING, Order(), PageRequest(first=2), NOW)
     cursor, gone = first.page.items[-1]
     assert gone == many[3]
-    keep(file, [one for one in many if one != gone])
+    keep(store, [one for one in many if one != gone])
     request = PageRequest(first=2, after=cursor)
-    page = file.reader.page({}, EVERYTHING, Order(), request, NOW).page
+    page = store.reader.page({}, EVERYTHING, Order(), request, NOW).page
     assert [one for _, one in page.items] == [many[2], many[1]]
     assert (page.has_previous, page.has_next) == (True, True)
 
@@ -167,7 +167,7 @@ def test_a_cursor_holds_its_place_when_items_come_and_go(file: HistoryFile) -> N
 @pytest.mark.parametrize("descending", [False, True])
 @pytest.mark.parametrize("field", OrderField)
 def test_a_page_is_in_the_order_of_the_ends(
-    file: HistoryFile, field: OrderField, descending: bool
+    store: HistoryStore, field: OrderField, descending: bool
 ) -> None:
     """Though all of it was written first when it was started, and in another order."""
     many = [
@@ -180,12 +180,12 @@ def test_a_page_is_in_the_order_of_the_ends(
         )
         for n in range(6)
     ]
-    keep(file, many)
+    keep(store, many)
     order, request = Order(field, descending), PageRequest(first=2)
-    page = file.reader.page({}, EVERYTHING, order, request, NOW).page
+    page = store.reader.page({}, EVERYTHING, order, request, NOW).page
     assert page == paginate(many, order, request, NOW)
     wanted = ExecutionFilter(status=frozenset({Status.FAILED}))
-    found = file.reader.page({}, wanted, order, request, NOW)
+    found = store.reader.page({}, wanted, order, request, NOW)
     assert {one.status for _, one in found.page.items} == {Status.FAILED}
     assert (found.total, found.counts[Status.QUEUED]) == (2, 0)
 
@@ -211,7 +211,7 @@ def test_a_page_is_in_the_order_of_the_ends(
     ],
 )
 def test_each_condition_of_a_filter_holds(
-    file: HistoryFile, filter: ExecutionFilter, numbers: list[int]
+    store: HistoryStore, filter: ExecutionFilter, numbers: list[int]
 ) -> None:
     """By itself; the counts are those of all statuses."""
     many = [
@@ -227,8 +227,8 @@ def test_each_condition_of_a_filter_holds(
         )
         for n in range(6)
     ]
-    keep(file, many)
-    found = file.reader.page({}, filter, Order(), PageRequest(), NOW)
+    keep(store, many)
+    found = store.reader.page({}, filter, Order(), PageRequest(), NOW)
     assert [one for _, one in found.page.items] == [many[n] for n in numbers]
     counted = Counter(one.status for one in many if filter.of_any_status().matches(one))
     assert (found.total, found.counts) == (len(numbers), {one: counted[one] for one in Status})
@@ -236,14 +236,14 @@ def test_each_condition_of_a_filter_holds(
 
 @pytest.mark.parametrize("descending", [False, True])
 def test_between_cursors_that_have_crossed_there_is_nothing(
-    file: HistoryFile, descending: bool
+    store: HistoryStore, descending: bool
 ) -> None:
     """But there is something on either side, and it is said."""
     many = [
         an_execution(f"exec_{n}", started_at=n, ended_at=n, status=Status.COMPLETED)
         for n in range(6)
     ]
-    keep(file, many)
+    keep(store, many)
     order = Order(descending=descending)
     low, high = (encode_place(order.key(many[n], NOW)) for n in (2, 3))
     after, before = (low, high) if descending else (high, low)
@@ -251,7 +251,7 @@ def test_between_cursors_that_have_crossed_there_is_nothing(
         PageRequest(first=2, after=after, before=before),
         PageRequest(last=2, after=after, before=before),
     ):
-        page = file.reader.page({}, EVERYTHING, order, request, NOW).page
+        page = store.reader.page({}, EVERYTHING, order, request, NOW).page
         assert (page.items, page.has_previous, page.has_next) == ([], True, True)
         assert page == paginate(many, order, request, NOW)
 
@@ -266,19 +266,19 @@ def test_between_cursors_that_have_crossed_there_is_nothing(
     ],
 )
 def test_what_is_off_in_a_request_is_refused(
-    file: HistoryFile, asked: PageRequest, path: str
+    store: HistoryStore, asked: PageRequest, path: str
 ) -> None:
     """As it is for a list in memory."""
-    keep(file, [])
+    keep(store, [])
     with pytest.raises(InvalidInput) as refused:
-        file.reader.page({}, EVERYTHING, Order(), asked, NOW)
+        store.reader.page({}, EVERYTHING, Order(), asked, NOW)
     assert refused.value.path == (path,)
 
 
-def test_more_may_be_live_than_a_statement_has_parameters(file: HistoryFile) -> None:
+def test_more_may_be_live_than_a_statement_has_parameters(store: HistoryStore) -> None:
     """40,000 executions in memory leave out what the file has of them."""
     one = an_execution(status=Status.RUNNING)
     many = [replace(one, id=f"exec_{n}") for n in range(40_000)]
-    keep(file, [an_execution("exec_7", status=Status.FAILED, ended_at=2000)])
-    found = file.reader.page(by_id(many), EVERYTHING, Order(), PageRequest(first=1), NOW)
+    keep(store, [an_execution("exec_7", status=Status.FAILED, ended_at=2000)])
+    found = store.reader.page(by_id(many), EVERYTHING, Order(), PageRequest(first=1), NOW)
     assert (found.total, found.counts[Status.FAILED]) == (40_000, 0)
