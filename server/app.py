@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, nullcontext
 from functools import partial
 
+from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -74,6 +75,7 @@ def create_app(
         # What others store there has no record here.
         files=files.remains if settings.shared is None else None,
         hold=None if lock is None else lock.ensure,
+        database=_revealed(settings.database),
     )
     writer = OutputWriter(outputs, files, history)
     broker = None if settings.engine is None else broker_of(settings)
@@ -199,4 +201,8 @@ def _guards(settings: Settings, doorkeeper: "partial[Doorkeeper]") -> list[Middl
 
 
 def _token(settings: Settings) -> str | None:
-    return None if settings.token is None else settings.token.get_secret_value()
+    return _revealed(settings.token)
+
+
+def _revealed(secret: SecretStr | None) -> str | None:
+    return None if secret is None else secret.get_secret_value()

@@ -72,6 +72,8 @@ def _option(name: str, field: FieldInfo) -> Callable[..., Any]:
 
 
 def _metavar(field: FieldInfo) -> str:
+    if field.title is not None:
+        return field.title
     words = str(getattr(field.annotation, "__name__", field.annotation))
     return next(
         metavar for type, metavar in METAVARS.items() if type in words or type in str(field)
@@ -197,6 +199,8 @@ def _in_words(error: ValidationError, flags: dict[str, object]) -> str:
         return message
     name = str(first["loc"][0])
     given = f"--{name.replace('_', '-')}" if name in flags else f"RUNCAST_{name.upper()}"
+    if "SecretStr" in str(Settings.model_fields[name].annotation):
+        return f"{given}: {message}"
     return f"{given} {first['input']}: {message}"
 
 
