@@ -34,7 +34,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator["PostgresServer"]:
-    """One PostgreSQL server for each worker of the test run; each test has databases of its own."""
+    """One PostgreSQL server for each worker of the test run; tests have databases of their own."""
     from postgres_server import postgres_server
 
     with postgres_server() as server:

@@ -1,13 +1,17 @@
 """Servers with their history in PostgreSQL."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import pytest
 from deadlines import eventually
 from doors import START, GraphQLDoor
 from postgres_server import PASSWORD, PostgresServer
+from pydantic import SecretStr, ValidationError
+from runcast.server.settings import Settings
 from server_process import ServerProcess, runcast
 
 SOON = {
@@ -118,3 +122,13 @@ def test_a_url_that_is_none_is_refused_without_being_repeated(tmp_path: Path) ->
         assert refused.returncode == 1
         [line] = refused.stderr.splitlines()
         assert line.startswith(f"runcast: {name}: ") and "secret" not in line
+
+
+def test_who_lacks_the_client_is_told_how_to_get_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Before anything is opened."""
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    monkeypatch.delitem(sys.modules, "runcast.core.history.postgres_connection", raising=False)
+    with pytest.raises(ValidationError, match=r"pip install 'runcast\[postgres\]'"):
+        Settings(data=tmp_path, database=SecretStr("postgresql://host/name"))

@@ -25,6 +25,7 @@ NEEDLESS = (
     "pdb",
     "pkg_resources",
     "psutil",
+    "psycopg",
     "pydantic_ai",
     "pygments",
     "requests",

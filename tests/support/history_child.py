@@ -1,4 +1,4 @@
-"""A process that keeps a history until it is killed: `python history_child.py FOLDER`.
+"""A process that keeps a history until it is killed: `python history_child.py FOLDER [URL]`.
 
 Says `opening`, then `started ID` and `ended ID STATUS` once the history has confirmed it.
 """
@@ -63,12 +63,12 @@ async def drive(history: History, clock: SystemClock, worker: int) -> None:
             say("ended", execution.id, execution.status)
 
 
-async def main(folder: Path) -> None:
+async def main(folder: Path, database: str | None = None) -> None:
     clock = SystemClock()
     say("opening")
-    async with History(folder, clock) as history:
+    async with History(folder, clock, database=database) as history:
         await asyncio.gather(*(drive(history, clock, worker) for worker in range(AT_A_TIME)))
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1])))
+    asyncio.run(main(Path(sys.argv[1]), *sys.argv[2:]))

@@ -25,4 +25,4 @@ def lasting_database(
 def _empty(request: pytest.FixtureRequest, folder: Path) -> HistoryDatabase:
     if request.param == "sqlite":
         return HistoryDatabase(folder)
-    return HistoryDatabase(folder, request.getfixturevalue("postgres").new_database())
+    return HistoryDatabase(folder, request.getfixturevalue("postgres").new_schema())

@@ -4,13 +4,17 @@ import asyncio
 import random
 import sqlite3
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+import psycopg
 import pytest
+from history_database import HistoryDatabase
+from postgres_server import PostgresServer
 from runcast.core.clock import SystemClock
 from runcast.core.execution.model import EndReason, Status
-from runcast.core.history import FILE_NAME, History
+from runcast.core.history import FILE_NAME
 
 CHILD = Path(__file__).parents[2] / "support" / "history_child.py"
 DEADLINE_SECONDS = 30.0
@@ -18,10 +22,11 @@ KILLS = 5
 SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.campaign) for seed in range(1, 8))]
 
 
-async def kill_one(folder: Path, after: float) -> list[str]:
+async def kill_one(database: HistoryDatabase, after: float) -> list[str]:
     """What a child said until it was killed, so many seconds after it began to open."""
+    arguments = [str(database.folder), *([] if database.url is None else [database.url])]
     child = await asyncio.create_subprocess_exec(
-        sys.executable, str(CHILD), str(folder), stdout=asyncio.subprocess.PIPE
+        sys.executable, str(CHILD), *arguments, stdout=asyncio.subprocess.PIPE
     )
     assert child.stdout is not None
     try:
@@ -50,15 +55,40 @@ def broken(folder: Path) -> list[Path]:
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_what_was_acknowledged_survives(tmp_path: Path, seed: int) -> None:
     """After five kills the file is whole, every start is there, and nothing is open."""
+
+    def check_whole() -> None:
+        if (tmp_path / FILE_NAME).exists():
+            assert ask(tmp_path, "PRAGMA integrity_check") == "ok"
+
+    await check_survival(HistoryDatabase(tmp_path), seed, check_whole)
+    assert ask(tmp_path, "SELECT count(*) FROM executions WHERE ended_at IS NULL") == 0
+    assert not broken(tmp_path)
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("seed", range(4))
+async def test_what_was_acknowledged_survives_in_postgresql(
+    tmp_path: Path, postgres: PostgresServer, seed: int
+) -> None:
+    """What a killed server had begun to write is not there, or all of it."""
+    url = postgres.new_schema()
+    await check_survival(HistoryDatabase(tmp_path, url), seed)
+    with psycopg.connect(url) as connection:
+        open_ones = "SELECT count(*) FROM executions WHERE ended_at IS NULL"
+        assert connection.execute(open_ones).fetchone() == (0,)
+
+
+async def check_survival(
+    database: HistoryDatabase, seed: int, after_kill: Callable[[], None] = lambda: None
+) -> None:
     moments = random.Random(seed)
     lines: list[str] = []
     for _ in range(KILLS):
-        lines += await kill_one(tmp_path, moments.uniform(0, 0.6))
-        if (tmp_path / FILE_NAME).exists():
-            assert ask(tmp_path, "PRAGMA integrity_check") == "ok"
+        lines += await kill_one(database, moments.uniform(0, 0.6))
+        after_kill()
     acknowledged = [line.split() for line in lines]
     assert acknowledged, "not one of five lived long enough to start something"
-    async with History(tmp_path, SystemClock()) as history:
+    async with database.history(SystemClock()) as history:
         assert history.problem is None
         for word, execution_id, *status in acknowledged:
             kept = await history.get(execution_id)
@@ -68,5 +98,3 @@ async def test_what_was_acknowledged_survives(tmp_path: Path, seed: int) -> None
                 assert kept.status == status[0]
             elif kept.status is Status.FAILED:
                 assert kept.end_reason is EndReason.SERVER_RESTART
-    assert ask(tmp_path, "SELECT count(*) FROM executions WHERE ended_at IS NULL") == 0
-    assert not broken(tmp_path)

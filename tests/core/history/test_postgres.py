@@ -44,7 +44,7 @@ def messages(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 @pytest.fixture
 def database(postgres: PostgresServer, tmp_path: Path) -> HistoryDatabase:
-    return HistoryDatabase(tmp_path, postgres.new_database())
+    return HistoryDatabase(tmp_path, postgres.new_schema())
 
 
 @pytest.fixture(autouse=True)
@@ -87,7 +87,8 @@ async def test_what_comes_while_the_database_is_away_is_written_later(
         runs = await history.get("exec_runs")
         assert runs is not None and not runs.status.terminal
     assert messages(caplog)[-1] == "the history is written again"
-    assert all(database.url and database.url.split("@")[1] in one for one in messages(caplog)[:-1])
+    place = f"127.0.0.1:{postgres.port}/postgres"
+    assert all(place in one for one in messages(caplog)[:-1])
     async with database.history(clock) as history:
         found, number = await history.ended_page(1, 200)
         assert number == len(found) == 101
@@ -202,20 +203,37 @@ async def test_a_newer_version_is_left_alone(
         assert connection.execute("SELECT count(*) FROM executions").fetchone() == (1,)
 
 
+def test_tables_of_an_earlier_version_are_brought_up_to_date(
+    database: HistoryDatabase, clock: VirtualClock
+) -> None:
+    """As the file is: they get the columns that they lack, and go on to be used."""
+    with closing(database.store(clock)) as store:
+        store.write([ended(1)])
+    with psycopg.connect(database.url or "") as connection:
+        connection.execute("ALTER TABLE executions DROP COLUMN light, DROP COLUMN owner")
+        connection.execute("ALTER TABLE age DROP COLUMN owner")
+        connection.execute("UPDATE schema_version SET version = 2")
+    with closing(database.store(clock)) as store:
+        store.write([ended(2, input="x" * (1 << 20))])
+        found, _ = store.reader.ended({}, EVERYTHING, 0, 10, whole=False)
+        assert {one.id: one.input for one in found} == {"exec_1": "", "exec_2": ""}
+
+
 @pytest.mark.parametrize("statement", ["DROP SCHEMA public CASCADE", "DROP TABLE schema_version"])
 async def test_tables_that_have_gone_are_made_anew(
     postgres: PostgresServer,
-    database: HistoryDatabase,
+    tmp_path: Path,
     clock: VirtualClock,
     caplog: pytest.LogCaptureFixture,
     statement: str,
 ) -> None:
     """With all that has not departed, which only this process has."""
-    async with database.history(clock) as history:
+    url = postgres.new_database()
+    async with HistoryDatabase(tmp_path, url).history(clock) as history:
         for number in range(3):
             history.note(ended(number))
         assert await history.committed("exec_2")
-        name = (database.url or "").rsplit("/", 1)[1]
+        name = url.rsplit("/", 1)[1]
         postgres.execute(name, statement, "CREATE SCHEMA IF NOT EXISTS public")
         await until(lambda: any("written anew" in one for one in messages(caplog)))
         await until(lambda: history.problem is None)
