@@ -3,9 +3,14 @@
 from dataclasses import dataclass
 from typing import Self
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from .table import AGE
+
+FORGET = AGE.delete().where(
+    AGE.c.owner.is_not_distinct_from(bindparam("whose", type_=AGE.c.owner.type))
+)
+NOTE = AGE.insert()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,5 +41,5 @@ class Age:
 
     def note(self, connection: Connection, now: int, owner: str | None = None) -> None:
         """Notes that the history was written to, and by whom if several do."""
-        connection.execute(AGE.delete().where(AGE.c.owner.is_not_distinct_from(owner)))
-        connection.execute(AGE.insert().values(seen_at=now, behind=self.behind, owner=owner))
+        connection.execute(FORGET, {"whose": owner})
+        connection.execute(NOTE, {"seen_at": now, "behind": self.behind, "owner": owner})

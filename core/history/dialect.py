@@ -3,7 +3,7 @@
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from sqlalchemy import (
@@ -27,6 +27,10 @@ from sqlalchemy import (
 
 from ..execution.record import utf8
 
+if TYPE_CHECKING:
+    # A server imports that of its own database only.
+    from sqlalchemy.dialects import postgresql, sqlite
+
 SCHEMA = Table(
     "schema_version",
     MetaData(),
@@ -44,9 +48,11 @@ class Dialect(ABC):
     """A kind of database. Bytes compare as bytes in both, and so do the texts that they stand for:
     no collation has a say in the order of a page."""
 
-    @abstractmethod
     def upsert(self, table: Table, changing: Sequence[str]) -> Insert:
         """Adds rows to a table; of those that are there by their id, changes these columns."""
+        new = self._insert(table)
+        changed = {name: new.excluded[name] for name in changing}
+        return new.on_conflict_do_update(index_elements=[table.c.id], set_=changed)
 
     @abstractmethod
     def listed(self, ids: Iterable[str]) -> Select[tuple[bytes]]:
@@ -73,16 +79,18 @@ class Dialect(ABC):
     def excess(self, connection: Connection, most_bytes: int) -> int:
         """How many bytes are in use beyond so many, about; 0 or less if there are none."""
 
+    @abstractmethod
+    def _insert(self, table: Table) -> "sqlite.Insert | postgresql.Insert":
+        """One that knows what to do about a conflict."""
+
 
 class SQLite(Dialect):
     """One process writes, and has the file to itself while it does."""
 
-    def upsert(self, table: Table, changing: Sequence[str]) -> Insert:
+    def _insert(self, table: Table) -> "sqlite.Insert":
         from sqlalchemy.dialects.sqlite import insert
 
-        new = insert(table)
-        changed = {name: new.excluded[name] for name in changing}
-        return new.on_conflict_do_update(index_elements=[table.c.id], set_=changed)
+        return insert(table)
 
     def listed(self, ids: Iterable[str]) -> Select[tuple[bytes]]:
         # An id has no NUL character; SQLite's JSON functions cut a text off there.
@@ -112,12 +120,10 @@ class SQLite(Dialect):
 class PostgreSQL(Dialect):
     """Several servers write, each with its own transactions."""
 
-    def upsert(self, table: Table, changing: Sequence[str]) -> Insert:
+    def _insert(self, table: Table) -> "postgresql.Insert":
         from sqlalchemy.dialects.postgresql import insert
 
-        new = insert(table)
-        changed = {name: new.excluded[name] for name in changing}
-        return new.on_conflict_do_update(index_elements=[table.c.id], set_=changed)
+        return insert(table)
 
     def listed(self, ids: Iterable[str]) -> Select[tuple[bytes]]:
         return select(func.unnest(literal(list(map(utf8, ids)), ARRAY(LargeBinary))))

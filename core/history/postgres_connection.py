@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Generator
+from contextlib import suppress
 from typing import Any
 
 import psycopg
@@ -11,8 +12,6 @@ from psycopg.rows import TupleRow
 from sqlalchemy import Engine, QueuePool, create_engine
 
 READERS = 4
-OLDEST = 140_000
-"""As PostgreSQL counts its versions."""
 DEFAULTS: dict[str, Any] = {"connect_timeout": 3, "application_name": "runcast"}
 """Unless the URL has others."""
 SILENT_SECONDS = 5.0
@@ -51,10 +50,10 @@ class PostgresConnection(psycopg.Connection[TupleRow]):
             wanted = next(gen)
             while True:
                 ready = yield wanted
+                if self._interrupted:
+                    self._give_up("it was interrupted")
                 if ready:
                     heard = time.monotonic()
-                elif self._interrupted:
-                    self._give_up("it was interrupted")
                 elif time.monotonic() - heard > SILENT_SECONDS:
                     self._give_up(f"the server has not answered for {SILENT_SECONDS:g} s")
                 wanted = gen.send(ready)
@@ -89,16 +88,15 @@ def place_of(url: str) -> str:
 def engine(url: str, *, reads: bool) -> Engine:
     """Connections are made when they are needed. Those that read have one state of the database for
     all statements of a transaction."""
-
     conninfo = make_conninfo(**DEFAULTS | conninfo_to_dict(url))
 
     def connect() -> PostgresConnection:
         connection = PostgresConnection.connect(conninfo, autocommit=True)
         try:
-            if connection.info.server_version < OLDEST:
-                raise psycopg.NotSupportedError(f"PostgreSQL {OLDEST // 10_000} or later is needed")
             for setting in SETTINGS:
-                connection.execute(setting)
+                # Some servers cannot do that, and do without.
+                with suppress(psycopg.DatabaseError):
+                    connection.execute(setting)
             connection.autocommit = False
             if reads:
                 connection.read_only = True

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any, TypeAlias
 
 from sqlalchemy import (
@@ -11,6 +12,7 @@ from sqlalchemy import (
     Connection,
     Dialect as SQLAlchemyDialect,
     Index,
+    Insert,
     LargeBinary,
     MetaData,
     Select,
@@ -118,10 +120,15 @@ Rows: TypeAlias = Sequence[Mapping[str, object]]
 
 def put(connection: Connection, rows: Rows, contents: Rows) -> None:
     """Stores rows of executions and their records in place of earlier ones."""
-    dialect = dialect_of(connection)
+    put_row, put_content = _statements(dialect_of(connection))
     if rows:
-        connection.execute(dialect.upsert(EXECUTIONS, ROW_CHANGES), rows)
-        connection.execute(dialect.upsert(RECORDS, ["content"]), contents)
+        connection.execute(put_row, rows)
+        connection.execute(put_content, contents)
+
+
+@cache  # To make them takes longer than to store a row.
+def _statements(dialect: Dialect) -> tuple[Insert, Insert]:
+    return dialect.upsert(EXECUTIONS, ROW_CHANGES), dialect.upsert(RECORDS, ["content"])
 
 
 def row_of(execution: Execution, record_size: int) -> dict[str, object]:
