@@ -197,6 +197,18 @@ class History:
         act: Callable[[HistoryReader, *Arguments], Result],
         *arguments: *Arguments,
     ) -> Result:
+        seconds = self._store.read_seconds
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._answer(act, *arguments)
+        except TimeoutError:
+            raise Unavailable(f"the history has not answered for {seconds:g} s") from None
+
+    async def _answer(
+        self,
+        act: Callable[[HistoryReader, *Arguments], Result],
+        *arguments: *Arguments,
+    ) -> Result:
         """A read in a thread, which ends when whoever waits for it is cancelled.
 
         While the database is opened anew it begins again, for a while.

@@ -40,6 +40,7 @@ class PostgresHistory(HistoryStore):
     """
 
     shared = True
+    read_seconds = 10.0
 
     def __init__(
         self,

@@ -41,6 +41,8 @@ class HistoryStore(ABC):
     """Where it is, for people."""
     shared = False
     """Whether other servers write to it, and prune what is ours."""
+    read_seconds: float | None = None
+    """How long who reads waits at most, also for those before; None: until there is an answer."""
     reader: HistoryReader
     damages: Damages
     _writing: Engine

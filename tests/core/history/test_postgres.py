@@ -19,6 +19,7 @@ from runcast.core.errors import Unavailable
 from runcast.core.execution.filter import EVERYTHING
 from runcast.core.execution.model import EndReason, Execution, Status
 from runcast.core.history import History, writer
+from runcast.core.history.postgres import PostgresHistory
 from runcast.core.history.postgres_connection import PostgresConnection
 from samples import an_execution
 from virtual_clock import EPOCH_MS, VirtualClock
@@ -127,6 +128,28 @@ async def test_a_restart_of_the_database_is_hardly_noticed(
         history.note(ended(2))
         await until(lambda: history.problem is None and not history._writer.backlog)
         assert await total(history) == 2
+
+
+async def test_nobody_waits_long_for_those_who_wait_for_a_frozen_database(
+    postgres: PostgresServer,
+    database: HistoryDatabase,
+    clock: VirtualClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Four read at a time, and behind them each has its own deadline."""
+    monkeypatch.setattr(PostgresHistory, "read_seconds", 0.5)
+    monkeypatch.setattr("runcast.core.history.postgres_connection.SILENT_SECONDS", 600)
+    async with database.history(clock) as history:
+        history.note(ended(1))
+        assert await history.committed("exec_1")
+        with postgres.frozen():
+            async with asyncio.timeout(9):
+                reads = (total(history) for _ in range(50))
+                answers = await asyncio.gather(*reads, return_exceptions=True)
+        assert {type(answer) for answer in answers} == {Unavailable}
+        assert {str(answer) for answer in answers} == {"the history has not answered for 0.5 s"}
+        monkeypatch.undo()
+        assert await total(history) == 1
 
 
 async def test_a_frozen_database_does_not_keep_the_server_from_stopping(
