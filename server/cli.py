@@ -50,7 +50,7 @@ def _chosen(settings: type[Chosen], given: dict[str, object]) -> Chosen:
     try:
         return settings(**flags)  # type: ignore[arg-type]  # pydantic checks them
     except ValidationError as error:
-        _fail(_in_words(error, flags))
+        _fail(_in_words(error, flags, settings))
 
 
 def _option(name: str, field: FieldInfo) -> Callable[..., Any]:
@@ -192,15 +192,18 @@ def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}" if number else ""
 
 
-def _in_words(error: ValidationError, flags: dict[str, object]) -> str:
+def _in_words(
+    error: ValidationError, flags: dict[str, object], settings: type[ProcessSettings]
+) -> str:
     first = error.errors()[0]
     message = first["msg"].removeprefix("Value error, ")
     if not first["loc"]:
         return message
     name = str(first["loc"][0])
     given = f"--{name.replace('_', '-')}" if name in flags else f"RUNCAST_{name.upper()}"
-    if "SecretStr" in str(Settings.model_fields[name].annotation):
-        return f"{given}: {message}"
+    field = settings.model_fields[name]
+    if field.title == "URL" or "SecretStr" in str(field.annotation):
+        return f"{given}: {message}"  # There can be a password in it.
     return f"{given} {first['input']}: {message}"
 
 

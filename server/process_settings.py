@@ -47,6 +47,7 @@ class ProcessSettings(BaseSettings):
     )
     engine: str | None = Field(
         None,
+        title="URL",
         description="the broker (nats://host:4222) over which servers and workers share "
         "executions; a server without it runs them itself",
     )

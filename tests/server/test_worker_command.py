@@ -19,7 +19,7 @@ ENGINE = "nats://127.0.0.1:9"
     [
         ([], "a worker needs --engine, the broker's URL (nats://host:4222)"),
         (["--engine", ENGINE], "with --engine, --blobs names the folder in which all servers"),
-        (["--engine", "http://here"], "--engine http://here: a broker's URL is like nats://host"),
+        (["--engine", "http://u:secret@h"], "--engine: a broker's URL is like nats://host"),
         (["--engine", "nats://u:secret@h:x", "--blobs", "."], "--engine: the URL of the broker is"),
         (["--engine", ENGINE, "--blobs", ".", "--namespace", "a b"], "--engine: a namespace is"),
         (["--engine", ENGINE, "--blobs", ".", "--concurrency", "0"], "--concurrency 0: Input"),
@@ -32,6 +32,17 @@ def test_what_makes_no_sense_is_said_in_a_line(tmp_path: Path, flags: list[str],
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr.startswith(f"runcast: {said}")
     assert ended.stderr.count("\n") == 1 and "secret" not in ended.stderr
+
+
+def test_a_server_of_a_cluster_has_no_history_yet(tmp_path: Path) -> None:
+    """It says so, instead of leaving a database empty."""
+    flags = ["--engine", ENGINE, "--blobs", ".", "--database", "postgresql://me:secret@h/d"]
+    ended = runcast("serve", "--data", str(tmp_path), *flags, cwd=tmp_path)
+    assert ended.returncode == 1
+    assert ended.stderr == (
+        "runcast: --database is for servers that run executions themselves: with --engine there is "
+        "no history yet\n"
+    )
 
 
 @pytest.fixture(scope="module")
