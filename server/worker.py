@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from uvicorn.loops.auto import auto_loop_factory
 
 from .. import __version__
 from ..core.clock import SystemClock
@@ -46,8 +47,13 @@ def run(settings: WorkerSettings) -> None:
         CannotWork: the data folder, the port or the broker's settings cannot be used.
     """
     try:
-        with logging_to(STDERR), locked(settings.data, DATA_WAIT_SECONDS):
-            asyncio.run(_Worker(settings).run())
+        with (
+            logging_to(STDERR),
+            locked(settings.data, DATA_WAIT_SECONDS),
+            # The loop that servers have, too: uvloop where it is installed.
+            asyncio.Runner(loop_factory=auto_loop_factory()) as runner,
+        ):
+            runner.run(_Worker(settings).run())
     except (InvalidInput, BrokerRefused) as error:
         raise CannotWork(error.message) from None
     except DataInUse as error:

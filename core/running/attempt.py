@@ -13,6 +13,9 @@ from .contents import INLINE_BYTES, content
 from .parsing import parsed
 from .stages import StageCall, StageResult, StageRunner
 
+UTF8_BYTES = 4
+"""The most that a character takes."""
+
 logger = logging.getLogger("runcast.executor")
 
 
@@ -30,7 +33,8 @@ async def attempt(runner: StageRunner[Any], call: StageCall[Any]) -> StageResult
         await _show(result.value, call)
     if call.stage.output is None:
         # The runner has put into a file what is large wherever executions run.
-        if call.stores.inline_bytes >= INLINE_BYTES or isinstance(result.value, StoredValue):
+        inline_bytes = call.stores.inline_bytes
+        if inline_bytes >= INLINE_BYTES or _is_small(result.value, inline_bytes):
             return result
         return replace(result, value=await asyncio.to_thread(_bounded, call, result.value))
     # In a thread: a text of 1 MiB can take some tenths of a second.
@@ -50,6 +54,13 @@ async def _show(value: JSON, call: StageCall[Any]) -> None:
 def _parsed(call: StageCall[Any], value: JSON) -> JSON:
     by_model = call.stage.kind == "prompt"
     return _bounded(call, parsed(call.stage.output, content(value, call.stores), by_model=by_model))
+
+
+def _is_small(value: JSON | StoredValue, inline_bytes: int) -> bool:
+    """Whether it is seen at once that the value need not be put into a file."""
+    if isinstance(value, str):
+        return len(value) <= inline_bytes // UTF8_BYTES
+    return not isinstance(value, list | dict)
 
 
 def _bounded(call: StageCall[Any], value: JSON) -> JSON:

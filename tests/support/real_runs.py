@@ -90,10 +90,10 @@ class Runs:
 
 
 @asynccontextmanager
-async def real_runs(data: Path) -> AsyncIterator[Runs]:
-    """With files below `data`."""
+async def real_runs(data: Path, shared: Path | None = None) -> AsyncIterator[Runs]:
+    """With files below `data`; logs and values in `shared`, if several processes use that."""
     async with (
-        ExecutionFiles(data, log_max=64 << 20) as files,
+        ExecutionFiles(data, log_max=64 << 20, shared=shared) as files,
         WorkerPool(max_idle=2) as pool,
         PromptRunner(os.environ, TOOLS) as prompts,
     ):

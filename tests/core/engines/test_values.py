@@ -12,6 +12,7 @@ import pytest
 from real_runs import FOLDER, MODEL, Runs, real_runs
 from runcast.core.execution.model import StageStatus, Status
 from runcast.core.execution.stored import StoredValue
+from runcast.core.results.files import SHARED_INLINE_BYTES
 
 sys.path.append(str(FOLDER))
 from large_steps import text_of
@@ -285,6 +286,17 @@ async def test_what_is_read_from_a_value_may_be_as_large_as_its_limit(
     over = await runs.run(limited(stage, most - 1), MD5)
     assert over.error is not None and over.error.type == "OutputTooLarge"
     assert (over.stages[0].status, over.stages[1].status) == ("FAILED", "PENDING")
+
+
+@pytest.mark.parametrize("kind", ["command", "sync function", "async function"])
+async def test_values_are_in_files_sooner_where_they_are_sent(tmp_path: Path, kind: str) -> None:
+    """In a folder that processes share; they are handed on whole all the same."""
+    size = SHARED_INLINE_BYTES + 1
+    async with real_runs(tmp_path / "data", tmp_path / "shared") as runs:
+        execution = await runs.run(*makers(size)[kind], MD5)
+        assert execution.status is Status.COMPLETED, execution.error
+        assert isinstance(execution.stages[-2].value, StoredValue)
+        assert await runs.value(execution, "end") == md5(text_of(size))
 
 
 # Folders
