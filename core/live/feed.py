@@ -141,7 +141,7 @@ class Feed:
 
     def _list_since(self, after: Cursor | None) -> list[Entry] | None:
         """What has changed after a cursor; None if it is not known, or there is none."""
-        if after is None or after.epoch != self._epoch():
+        if after is None or after.epoch != self._store.epoch:
             return None
         return self._store.list_since(after.sequence)
 

@@ -118,7 +118,7 @@ class ExecutionManager:
 
     @property
     def epoch(self) -> str:
-        """Names the log that cursors are of."""
+        """Names the log that cursors of an execution are of."""
         return self.engine.epoch
 
     def get(self, execution_id: str) -> Execution:
@@ -155,7 +155,7 @@ class ExecutionManager:
 
     def list_cursor(self, version: int | None = None) -> Cursor:
         """Where to resume watching the list from, having seen it as it is now, or at `version`."""
-        return Cursor(self.epoch, self._store.version if version is None else version)
+        return Cursor(self._store.epoch, self._store.version if version is None else version)
 
     def expires_at(self, execution: Execution) -> int | None:
         """When an ended execution leaves, in epoch ms; None while it runs."""

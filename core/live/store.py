@@ -10,6 +10,7 @@ from ..execution.change import Change
 from ..execution.events import ChangeKind, Event
 from ..execution.model import Execution, Status
 from .derived import Derived
+from .launch import random_word
 from .ring import RING_SIZE, Ring
 from .weight import WeighedValue, weighed
 
@@ -46,10 +47,12 @@ class Store:
     """Executions by id, in the order in which they were started.
 
     `version` counts the changes of the list: an execution came, went or changed in something that
-    a list shows. Output does not count, lists do not show it.
+    a list shows. Output does not count, lists do not show it. `epoch` names this count: processes
+    that show the same executions each have their own, for each forgets them by its own clock.
     """
 
     ring_size: int = RING_SIZE
+    epoch: str = field(default_factory=random_word)
     version: int = 1
     """0 is the version of a reader that has not seen a whole list yet; nothing is known of it."""
     _entries: dict[str, Entry] = field(default_factory=dict)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from typing import Any
 
 import pytest
@@ -17,6 +17,7 @@ from runcast.core.engines.cluster.worker import ClusterWorker
 from runcast.core.errors import AlreadyEnded, CapacityReached, Conflict, Unavailable
 from runcast.core.execution.events import ChangeKind
 from runcast.core.execution.model import EndReason, Execution, StageStatus, Status
+from runcast.core.live.listing import ListChange
 from runcast.core.live.manager import ExecutionManager
 from runcast.core.pipelines.pipeline import Pipeline
 from runcast.core.running.executor import INTERRUPTED, PipelineExecutor
@@ -140,6 +141,24 @@ async def test_a_replica_that_comes_later_shows_all() -> None:
         await until(lambda: second.get(done).stages[1].status is StageStatus.RUNNING)
         gate.opened.set()
         assert await ended(second, done) == await ended(first, done)
+
+
+async def test_a_cursor_of_one_list_is_none_of_another() -> None:
+    """Each replica counts the changes of its list on its own: the list comes anew, and says so."""
+    async with a_world() as world:
+        first, second = await world.replica(), await world.replica()
+        id = await start(first)
+        await until(lambda: second.list())
+        stream = second.watch_list(after=str(first.list_cursor()))
+        async with aclosing(stream):
+            told = [await anext(stream) for _ in range(3)]
+        assert [one.kind for one in told] == [
+            ListChange.RESET,
+            ListChange.ENTERED,
+            ListChange.CAUGHT_UP,
+        ]
+        assert told[1].execution is not None and told[1].execution.id == id
+        assert first.cursor(first.get(id)) == second.cursor(second.get(id))
 
 
 async def test_any_replica_cancels_any_execution() -> None:

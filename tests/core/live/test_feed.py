@@ -238,7 +238,7 @@ async def test_a_list_that_is_not_known_any_more_is_told_anew(
 ) -> None:
     """After a RESET."""
     await running(manager, "a")
-    stream = manager.watch_list(after=after.format(epoch=manager.epoch))
+    stream = manager.watch_list(after=after.format(epoch=manager.list_cursor().epoch))
     assert words(await caught_up(stream)) == ["RESET", "ENTERED a", "CAUGHT_UP"]
     await stream.aclose()
 
