@@ -44,13 +44,28 @@ class Ledger:
         """Whether nothing is taken any more."""
         self.changed = asyncio.Event()
         """Set when it is lost or closed, or when a user wants the execution stopped."""
+        self.stopped = asyncio.Event()
+        """Set when the run has been told to stop."""
         self._keeping = asyncio.Lock()
         self._ended_before = _ended_stages(self.execution)
         self._kept = self.execution.sequence
         """The number of the latest event in the state that is kept."""
+        self._ours_until = self._in_a_lease()
 
     async def __call__(self, event: Event) -> None:
-        """Raises IllegalMove as the state machine does; after the end, nothing is taken."""
+        """Raises IllegalMove as the state machine does; after the end, nothing is taken.
+
+        Where nothing was kept for as long as a lease lasts, it is looked first whether the
+        execution is still ours: this process may have stood still. If it is not, the run waits
+        here, where it is stopped, and does nothing more.
+        """
+        if event.is_kept and self._clock.monotonic() > self._ours_until:
+            await self.check()
+        if self.is_lost:
+            await self.stopped.wait()
+        self._take(event)
+
+    def _take(self, event: Event) -> None:
         if self.is_closed or self.execution.status.terminal:
             return
         self.execution = applied(event, self.execution)
@@ -58,10 +73,10 @@ class Ledger:
         self._settled.clear()
         self._something.set()
 
-    async def fail(self, reason: EndReason, error: Failure) -> None:
+    def fail(self, reason: EndReason, error: Failure) -> None:
         """Ends the execution; CANCELLED, if a user wanted that."""
         now = self._clock.now()
-        await self(Ended(self.execution.id, now, Status.FAILED, reason, error=error))
+        self._take(Ended(self.execution.id, now, Status.FAILED, reason, error=error))
 
     def close(self) -> None:
         """Takes nothing more: what the run does from now on is nobody's business."""
@@ -123,6 +138,10 @@ class Ledger:
             else:
                 return
 
+    def _in_a_lease(self) -> float:
+        """When a lease that is renewed now runs out, in monotonic seconds."""
+        return self._clock.monotonic() + self._broker.lease_seconds
+
     def _give_up(self, reason: str) -> None:
         """The state is larger than the broker takes: it ends as it was kept last."""
         kept = replace(self._record.execution, sequence=self.execution.sequence)
@@ -139,7 +158,7 @@ class Ledger:
         async with self._keeping:
             while not self.is_lost:
                 execution = self.execution
-                record = replace(self._record, execution=execution)
+                record, until = replace(self._record, execution=execution), self._in_a_lease()
                 if _ended_stages(execution) > self._ended_before:
                     record = replace(record, lost=0)
                 try:
@@ -148,6 +167,7 @@ class Ledger:
                     await self._look_again()
                 else:
                     self._record, self._kept = record, execution.sequence
+                    self._ours_until = until
                     return
 
     async def _look_again(self) -> None:
@@ -159,16 +179,16 @@ class Ledger:
             self._settled.set()
             return
         self._record, self._revision = stored
-        await self.heed()
+        self.heed()
 
-    async def heed(self) -> None:
+    def heed(self) -> None:
         """Cancels the execution if the record says so and it is not being cancelled already."""
         flag, now = self._record.cancel, self.execution
         if flag is None or now.status.terminal:
             return
         asked = now.cancellation
         if asked is None or (flag.forced and not asked.forced):
-            await self(CancelRequested(now.id, self._clock.now(), flag.reason, flag.forced))
+            self._take(CancelRequested(now.id, self._clock.now(), flag.reason, flag.forced))
             self.changed.set()
 
 

@@ -61,6 +61,7 @@ class Run:
                 if asked is not None and asked.forced:
                     self.stop.force.set()
                 if (asked is not None or self._ledger.is_closed) and not task.cancelling():
+                    self._ledger.stopped.set()
                     task.cancel()
         finally:
             task.cancel()

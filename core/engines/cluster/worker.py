@@ -194,7 +194,7 @@ class ClusterWorker:
         run = self._running[id] = Run(lease, ledger, self._pause, self._grace)
         try:
             async with run.kept():
-                await ledger.heed()
+                ledger.heed()
                 await self._run(run, ledger, pipeline)
                 await ledger.settled()
             # What is lost is somebody else's: so is its lease.
@@ -215,13 +215,13 @@ class ClusterWorker:
             return
         if ledger.lost_workers >= MOST_LOST:
             gone = Failure("WorkerLost", f"{MOST_LOST} workers in a row have gone while it ran")
-            await ledger.fail(EndReason.WORKER_LOST, gone)
+            ledger.fail(EndReason.WORKER_LOST, gone)
         elif execution.status is Status.CANCELLING:
-            await ledger.fail(EndReason.SERVER_SHUTDOWN, SHUTDOWN)
+            ledger.fail(EndReason.SERVER_SHUTDOWN, SHUTDOWN)
         else:
             try:
                 await run.until_over(self._executor.run(execution, pipeline, ledger, run.stop))
             except Exception as error:
                 logger.exception("execution %s: the executor itself failed", execution.id)
                 internal = Failure("InternalError", f"{type(error).__name__} in the executor")
-                await ledger.fail(EndReason.STAGE_ERROR, internal)
+                ledger.fail(EndReason.STAGE_ERROR, internal)

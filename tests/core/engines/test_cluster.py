@@ -10,7 +10,7 @@ from hypothesis import given, settings, strategies as st
 from memory_broker import MemoryBroker, MemoryCluster
 from memory_stores import AtOnce, MemoryStores
 from patience import until
-from runcast.core.clock import SystemClock
+from runcast.core.clock import Clock, SystemClock
 from runcast.core.engines.cluster.broker import Claim
 from runcast.core.engines.cluster.engine import ClusterEngine
 from runcast.core.engines.cluster.worker import ClusterWorker
@@ -24,6 +24,7 @@ from runcast.core.running.executor import INTERRUPTED, PipelineExecutor
 from runcast.core.running.stages import StageCall
 from samples import a_pipeline, a_request
 from scripted_stages import Act, Gate, ScriptedRunner
+from shifting_clock import Machine
 
 PIPELINE = a_pipeline("one", "two", "three")
 CLOCK = SystemClock()
@@ -32,16 +33,16 @@ CLOCK = SystemClock()
 class Worker:
     """A worker of a process of its own, which can be killed, frozen, or told to stop."""
 
-    def __init__(self, cluster: MemoryCluster, **acts: Act) -> None:
+    def __init__(self, cluster: MemoryCluster, clock: Clock, **acts: Act) -> None:
         self.broker = MemoryBroker(cluster)
         self.runner = ScriptedRunner(**acts)
         self.pipeline: Pipeline | None = PIPELINE
-        executor = PipelineExecutor({"python": self.runner}, CLOCK, MemoryStores(), AtOnce())
+        executor = PipelineExecutor({"python": self.runner}, clock, MemoryStores(), AtOnce())
         self.worker = ClusterWorker(
             self.broker,
             executor,
             lambda id: self.pipeline,
-            CLOCK,
+            clock,
             concurrency=4,
         )
         self._task = asyncio.create_task(self.worker.run())
@@ -81,8 +82,8 @@ class World:
         await until(lambda: not manager.stale)
         return manager
 
-    def worker(self, **acts: Act) -> Worker:
-        self.workers.append(Worker(self.cluster, **acts))
+    def worker(self, clock: Clock = CLOCK, **acts: Act) -> Worker:
+        self.workers.append(Worker(self.cluster, clock, **acts))
         return self.workers[-1]
 
 
@@ -218,6 +219,26 @@ async def test_a_worker_that_was_frozen_has_lost_what_it_ran() -> None:
         assert gate.cancels == 1
         assert manager.get(id) == after and after.output == "of the heir"
         assert world.cluster.records[id].record.execution == after
+
+
+async def test_a_worker_that_stood_still_begins_nothing_more() -> None:
+    """It looks whether the execution is still its own before it goes on to the next stage."""
+    async with a_world() as world:
+        machine = Machine()
+        clock = SystemClock(machine.wall, machine.measured)
+        manager, gate = await world.replica(), Gate()
+        frozen = world.worker(clock, two=gate)
+        id = await start(manager)
+        await gate.entered.wait()
+        frozen.broker.away = True
+        world.worker()
+        after = await ended(manager, id)
+        machine.pass_by(1)
+        frozen.broker.away = False
+        gate.opened.set()
+        await until(lambda: not frozen.worker._running)
+        assert [call.stage.id for call in frozen.runner.calls] == ["one", "two"]
+        assert manager.get(id) == after
 
 
 async def test_a_worker_that_is_told_to_stop_hands_over_at_once() -> None:
