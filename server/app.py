@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, nullcontext
 from functools import partial
 
-from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -17,7 +16,6 @@ from ..core.clock import SystemClock
 from ..core.engines.cluster.engine import ClusterEngine
 from ..core.engines.embedded import EmbeddedEngine
 from ..core.errors import RuncastError
-from ..core.history import History
 from ..core.live.manager import ExecutionManager
 from ..core.pipelines.reader import FileReader
 from ..core.results.files import ExecutionFiles
@@ -42,8 +40,7 @@ from .proxies import BehindProxies
 from .runners import Runners
 from .settings import Settings
 from .sniffing import Application
-
-SECONDS_A_DAY = 86_400
+from .stored_history import history_of
 
 
 def create_app(
@@ -62,24 +59,28 @@ def create_app(
     clock = SystemClock()
     outputs = Outputs(settings.data / "outputs")
     files = ExecutionFiles(
-        settings.data, log_max=settings.log_max, outputs=outputs, shared=settings.shared
+        settings.data,
+        log_max=settings.log_max,
+        outputs=outputs,
+        shared=settings.shared,
+        has_history=settings.has_history,
     )
     wall_clock = WallClockWatch(clock)
     runners = Runners(files, clock)
-    history = History(
-        settings.data,
+    history = history_of(
+        settings,
         clock,
-        max_records=settings.history_max,
-        max_bytes=settings.history_mb << 20,
-        max_age_seconds=settings.history_days * SECONDS_A_DAY,
         # What others store there has no record here.
-        files=files.remains if settings.shared is None else None,
-        hold=None if lock is None else lock.ensure,
-        database=_revealed(settings.database),
+        files.remains if settings.shared is None else None,
+        None if lock is None else lock.ensure,
     )
     writer = OutputWriter(outputs, files, history)
     broker = None if settings.engine is None else broker_of(settings)
-    cluster = None if broker is None else ClusterEngine(broker, clock, queue=settings.queue)
+    cluster = (
+        None
+        if broker is None
+        else ClusterEngine(broker, clock, queue=settings.queue, has_history=settings.has_history)
+    )
     embedded = EmbeddedEngine(
         runners.executor,
         clock,
@@ -201,8 +202,4 @@ def _guards(settings: Settings, doorkeeper: "partial[Doorkeeper]") -> list[Middl
 
 
 def _token(settings: Settings) -> str | None:
-    return _revealed(settings.token)
-
-
-def _revealed(secret: SecretStr | None) -> str | None:
-    return None if secret is None else secret.get_secret_value()
+    return None if settings.token is None else settings.token.get_secret_value()

@@ -41,7 +41,7 @@ async def readyz(ctx: Context, request: Request) -> Response:
         problems.append("the pipelines are still being read")
     elif not ctx.pipelines.all():
         problems.append("there is no pipeline that can be started")
-    if ctx.history.unwritable is not None:
+    if ctx.manager.engine.name == "embedded" and ctx.history.unwritable is not None:
         problems.append(f"starts cannot be stored: {ctx.history.unwritable}")
     if problems:
         return answer({"status": "not ready", "problems": problems}, 503)

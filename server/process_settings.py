@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from ..core.history import MAX_BYTES, MAX_RECORDS
 from ..core.results.files import LOG_MAX_BYTES
 from ..core.running.stages import GRACE_SECONDS
 
@@ -35,6 +36,22 @@ class ProcessSettings(BaseSettings):
     data: Path = Field(
         default_factory=default_data,
         description="the data folder: the history and the result files; each process has its own",
+    )
+    database: SecretStr | None = Field(
+        None,
+        title="URL",
+        description="the PostgreSQL database of the history, such as postgresql://user@host/name, "
+        "instead of a file in the data folder; several servers may share it",
+    )
+    history_max: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        MAX_RECORDS, description="how many ended executions the history stores"
+    )
+    history_mb: Annotated[int, Field(ge=1, le=1 << 20)] = Field(
+        MAX_BYTES >> 20,
+        description="how many MiB the database of the history may take: the oldest executions go",
+    )
+    history_days: Annotated[int, Field(ge=1, le=36_500)] = Field(
+        90, description="how many days the history goes back"
     )
     grace: Annotated[float, Field(ge=0, le=60)] = Field(
         GRACE_SECONDS,
@@ -83,6 +100,12 @@ class ProcessSettings(BaseSettings):
         return self.pipelines or SHIPPED
 
     @property
+    def has_history(self) -> bool:
+        """Whether executions are stored beyond their time in the lists. A file is of one process,
+        and those of a cluster have none in common."""
+        return self.engine is None or self.database is not None
+
+    @property
     def shared(self) -> Path | None:
         """The folder for logs and values, if it is not this process's own."""
         return None if self.engine is None else self.blobs
@@ -103,6 +126,17 @@ class ProcessSettings(BaseSettings):
         except OSError as error:
             raise ValueError(f"{folder} cannot be used: {error.strerror}") from None
         return folder
+
+    @field_validator("database")
+    @classmethod
+    def _is_of_postgres(cls, database: SecretStr | None) -> SecretStr | None:
+        if database is not None:
+            try:
+                from ..core.history.postgres_connection import place_of
+            except ImportError:
+                raise ValueError("PostgreSQL needs `pip install 'runcast[postgres]'`") from None
+            place_of(database.get_secret_value())
+        return database
 
     @field_validator("engine")
     @classmethod

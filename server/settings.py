@@ -7,7 +7,6 @@ from typing import Annotated
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
-from ..core.history import MAX_BYTES, MAX_RECORDS
 from ..core.live.manager import MEMORY_BYTES, RETENTION_SECONDS
 from ..schema.limits import Limits
 from .host import Host, origin
@@ -24,25 +23,9 @@ class Settings(Limits, ProcessSettings):
     port: Annotated[int, Field(ge=0, le=65535)] = Field(
         8000, description="the port to listen on; 0 takes a free one"
     )
-    database: SecretStr | None = Field(
-        None,
-        title="URL",
-        description="the PostgreSQL database of the history, such as postgresql://user@host/name, "
-        "instead of a file in the data folder; several servers may share it",
-    )
     retention: Annotated[float, Field(ge=0, le=86_400)] = Field(
         RETENTION_SECONDS,
         description="how long an execution stays in the lists after its end, in seconds",
-    )
-    history_max: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
-        MAX_RECORDS, description="how many ended executions the history stores"
-    )
-    history_mb: Annotated[int, Field(ge=1, le=1 << 20)] = Field(
-        MAX_BYTES >> 20,
-        description="how many MiB the database of the history may take: the oldest executions go",
-    )
-    history_days: Annotated[int, Field(ge=1, le=36_500)] = Field(
-        90, description="how many days the history goes back"
     )
     max_concurrent: Annotated[int, Field(ge=1, le=10_000)] = Field(
         16, description="how many executions run at a time"
@@ -113,17 +96,6 @@ class Settings(Limits, ProcessSettings):
         except ValueError:
             return False
 
-    @field_validator("database")
-    @classmethod
-    def _is_of_postgres(cls, database: SecretStr | None) -> SecretStr | None:
-        if database is not None:
-            try:
-                from ..core.history.postgres_connection import place_of
-            except ImportError:
-                raise ValueError("PostgreSQL needs `pip install 'runcast[postgres]'`") from None
-            place_of(database.get_secret_value())
-        return database
-
     @field_validator("token")
     @classmethod
     def _fits_into_a_header(cls, token: SecretStr | None) -> SecretStr | None:
@@ -154,15 +126,6 @@ class Settings(Limits, ProcessSettings):
         if path and not is_prefix(path):
             raise ValueError("a path is needed, such as /runcast")
         return path
-
-    @model_validator(mode="after")
-    def _has_one_truth(self) -> "Settings":
-        if self.engine is not None and self.database is not None:
-            raise ValueError(
-                "--database is for servers that run executions themselves: with --engine there is "
-                "no history yet"
-            )
-        return self
 
     @model_validator(mode="after")
     def _is_guarded(self) -> "Settings":

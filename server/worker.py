@@ -3,7 +3,8 @@
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
+from functools import partial
 
 import click
 import uvicorn
@@ -19,9 +20,12 @@ from ..core.engines.cluster.broker import Broker
 from ..core.engines.cluster.worker import ClusterWorker
 from ..core.engines.jetstream.refused import BrokerRefused
 from ..core.errors import InvalidInput, NotFound
+from ..core.execution.model import Execution
+from ..core.history import History
 from ..core.pipelines.library import PipelineLibrary
 from ..core.pipelines.pipeline import Pipeline
 from ..core.results.files import ExecutionFiles
+from ..core.results.remains import SharedRemains
 from ..rest_compat.answers import answer
 from .cluster import broker_of, process_name
 from .data import DataInUse, locked
@@ -30,6 +34,7 @@ from .log import logging_to
 from .loop_watch import LoopWatch
 from .runners import Runners
 from .signals import HASTENS, LIKE_SIGTERM
+from .stored_history import history_of
 from .worker_settings import WorkerSettings
 
 STDERR = 2
@@ -68,8 +73,14 @@ class _Worker:
         self._settings = settings
         clock = SystemClock()
         self._files = ExecutionFiles(
-            settings.data, log_max=settings.log_max, shared=settings.shared
+            settings.data,
+            log_max=settings.log_max,
+            shared=settings.shared,
+            has_history=settings.has_history,
         )
+        # It says nothing of what runs, and so leaves nothing without an end.
+        remains = SharedRemains(self._files.remains)
+        self._history = history_of(settings, clock, remains) if settings.has_history else None
         self._runners = Runners(self._files, clock)
         self._broker = broker_of(settings)
         self._pipelines = self._runners.library(settings, None)
@@ -81,6 +92,7 @@ class _Worker:
             concurrency=settings.concurrency,
             grace=settings.grace,
             ended=self._files.remove_workdir,
+            store=None if self._history is None else partial(stored, self._history),
         )
         self._told_to_stop = asyncio.Event()
         self._told_again = asyncio.Event()
@@ -94,6 +106,7 @@ class _Worker:
             click.echo(f"runcast {__version__}: worker {process_name()}", err=True)
             async with (
                 self._files,
+                self._history or nullcontext(),
                 self._runners,
                 self._pipelines,
                 self._broker,
@@ -127,6 +140,14 @@ class _Worker:
         if not closing.done():
             await self._worker.close(0)
         await closing
+
+
+async def stored(history: History, execution: Execution) -> bool:
+    """Whether the history has its end. If not, it is asked again, here or elsewhere."""
+    history.note(execution)
+    is_stored = await history.committed(execution.id)
+    history.departed(execution.id)
+    return is_stored
 
 
 @asynccontextmanager

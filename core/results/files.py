@@ -65,15 +65,17 @@ class ExecutionFiles:
         log_max: int,
         outputs: Outputs | None = None,
         shared: Path | None = None,
+        has_history: bool = True,
     ) -> None:
         """`outputs` has the result files, which go with the record as well.
 
-        Other processes write logs and values into the folder `shared`, too. There is no history
-        then: they go when their execution leaves the lists.
+        Other processes write logs and values into the folder `shared`, too. Where there is no
+        history, those go when their execution leaves the lists.
         """
         folder, root = folder.absolute(), (shared or folder).absolute()
         blobs = FolderBlobs(root)
         self._is_shared = shared is not None
+        self._has_history = has_history
         self.logs = LogStore(blobs, max_bytes=log_max)
         inline_bytes = INLINE_BYTES if shared is None else SHARED_INLINE_BYTES
         self.values = ValueStore(blobs, inline_bytes=inline_bytes)
@@ -294,7 +296,7 @@ class ExecutionFiles:
     def departed(self, execution_id: str) -> None:
         """The execution has left the lists: its folder goes. Never waits."""
         self.remove_workdir(execution_id)
-        if self._is_shared:
+        if not self._has_history:
             self._readers.submit(self.remains.ownerless, [execution_id])
 
     def remove_workdir(self, execution_id: str) -> None:

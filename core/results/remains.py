@@ -66,3 +66,28 @@ class Remains:
             with suppress(OSError):
                 self._logs.remove(execution_id)
                 self._values.remove(execution_id)
+
+
+class SharedRemains:
+    """The files in a folder that others write into as well: those of a record go with it.
+
+    Of what has no record nobody knows whether it runs somewhere. See `RecordFiles`.
+    """
+
+    def __init__(self, remains: Remains) -> None:
+        self._remains = remains
+
+    def interrupted(self, execution: Execution, at: int) -> Execution:
+        """As it is: whoever goes on with it sees to its logs."""
+        return execution
+
+    def owners(self) -> set[str]:
+        """None that is known to be without a record."""
+        return set()
+
+    def forgotten(self, execution_ids: Collection[str]) -> None:
+        """The history has removed the records of these executions: all of their files go."""
+        self._remains.forgotten(execution_ids)
+
+    def ownerless(self, execution_ids: Collection[str]) -> None:
+        """Nothing: there are no such owners."""

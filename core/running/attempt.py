@@ -29,23 +29,34 @@ async def attempt(runner: StageRunner[Any], call: StageCall[Any]) -> StageResult
         StageTimeout: it took longer than the stage's `timeoutMs`.
     """
     result = await _within_its_time(runner, call)
-    if call.log.silent:
-        await _show(result.value, call)
     if call.stage.output is None:
-        # The runner has put into a file what is large wherever executions run.
-        inline_bytes = call.stores.inline_bytes
-        if inline_bytes >= INLINE_BYTES or _is_small(result.value, inline_bytes):
-            return result
-        return replace(result, value=await asyncio.to_thread(_bounded, call, result.value))
+        sent = await _sent(result, call)
+        if call.log.silent:
+            await _show(result.value, call, is_handed_on=sent is result)
+        return sent
+    if call.log.silent:
+        await _show(result.value, call, is_handed_on=False)
     # In a thread: a text of 1 MiB can take some tenths of a second.
     return replace(result, value=await asyncio.to_thread(_parsed, call, result.value))
 
 
-async def _show(value: JSON, call: StageCall[Any]) -> None:
-    """What a stage that has said nothing shows is its value, as it is before it is read."""
+async def _sent(result: StageResult, call: StageCall[Any]) -> StageResult:
+    """The same with its value in a file where values that are sent must be smaller.
+
+    The runner has put into a file what is large wherever executions run.
+    """
+    inline_bytes = call.stores.inline_bytes
+    if inline_bytes >= INLINE_BYTES or _is_small(result.value, inline_bytes):
+        return result
+    return replace(result, value=await asyncio.to_thread(_bounded, call, result.value))
+
+
+async def _show(value: JSON, call: StageCall[Any], *, is_handed_on: bool) -> None:
+    """What a stage that has said nothing shows is its value, as it is before it is read; it need
+    not be stored twice if it is handed on just so."""
     if isinstance(value, StoredValue):
         call.log.write(LogStream.SYSTEM, f"the value has {value.size:,} bytes\n")
-    elif call.stage.output is None:
+    elif is_handed_on:
         await call.log.show_value(as_text(value))
     else:
         call.log.emit(as_text(value))

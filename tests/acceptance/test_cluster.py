@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from cluster_processes import LEASE_SECONDS, a_cluster, ask
 from deadlines import eventually
+from postgres_server import PostgresServer
 from server_process import ServerProcess, serving
 from subscriptions import connected, whole
 
@@ -17,6 +18,7 @@ input: $input, options: { idempotencyKey: $key }) { execution { id } userErrors 
 ONE = "query ($id: ID!) { execution(id: $id) { id status endReason currentStage output sequence \
 stages { id status attempt attempts { number status error { type } } } } }"
 CANCEL = "mutation ($id: ID!) { cancelExecution(id: $id) { execution { id status } } }"
+PAST = "{ executionsConnection(includeHistory: true) { nodes { id stages { output { text } } } } }"
 STALE = "{ server { stale engine } executions { id } }"
 
 PIPELINE = """
@@ -306,3 +308,34 @@ def test_a_replica_begins_without_a_broker(tmp_path: Path) -> None:
             cluster.broker.start()
             until_ready(late)
             assert [e["id"] for e in ask(late, STALE)["executions"]] == [id]
+
+
+def test_ends_are_in_the_history_of_all(tmp_path: Path, postgres: PostgresServer) -> None:
+    """Beyond their time in the lists, with log and value; also those from when it was away."""
+    flags = ["--database", postgres.new_database(), "--retention", "1"]
+    with a_cluster(tmp_path) as cluster:
+        servers = [cluster.server(*flags), cluster.server(*flags)]
+        cluster.worker(*flags[:2])
+        ids = [start(servers[0], "several-v1", "é" * 20_000, key="first")]
+        ended(servers[1], ids[0])
+        with postgres.killed():
+            ids.append(start(servers[0], "several-v1"))
+            eventually(lambda: in_the_list(servers[1], ids[1]) == "COMPLETED")
+            assert servers[0].client.get("/readyz").status_code == 200
+        for server in servers:
+            eventually(lambda: not ask(server, STALE)["executions"])  # noqa: B023
+            eventually(lambda: set(past(server)) == set(ids))  # noqa: B023
+            assert past(server)[ids[0]] == "É" * 20_000
+            assert server.client.get(f"/api/executions/{ids[0]}").status_code == 200
+        assert start(servers[1], "several-v1", "é" * 20_000, key="first") == ids[0]
+
+
+def in_the_list(server: ServerProcess, id: str) -> str | None:
+    listed = server.client.get("/api/executions").json()["executions"]
+    return next((one["status"].upper() for one in listed if one["id"] == id), None)
+
+
+def past(server: ServerProcess) -> dict[str, Any]:
+    """The values of the second stages, by the id of their execution."""
+    found = ask(server, PAST)["executionsConnection"]["nodes"]
+    return {one["id"]: one["stages"][1]["output"]["text"] for one in found}

@@ -34,17 +34,6 @@ def test_what_makes_no_sense_is_said_in_a_line(tmp_path: Path, flags: list[str],
     assert ended.stderr.count("\n") == 1 and "secret" not in ended.stderr
 
 
-def test_a_server_of_a_cluster_has_no_history_yet(tmp_path: Path) -> None:
-    """It says so, instead of leaving a database empty."""
-    flags = ["--engine", ENGINE, "--blobs", ".", "--database", "postgresql://me:secret@h/d"]
-    ended = runcast("serve", "--data", str(tmp_path), *flags, cwd=tmp_path)
-    assert ended.returncode == 1
-    assert ended.stderr == (
-        "runcast: --database is for servers that run executions themselves: with --engine there is "
-        "no history yet\n"
-    )
-
-
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
     """A broker that stores nothing."""

@@ -35,6 +35,8 @@ class Record:
     """How often in a row it was leased by a worker that went without a word."""
     leased: bool = False
     """Whether somebody has it, or went without a word."""
+    stored: bool = False
+    """Whether its end is in the history."""
     cancel: CancelFlag | None = None
 
 

@@ -30,6 +30,8 @@ PAUSE_SECONDS = 0.1
 CLAIM_SECONDS = 1.0
 """Whoever has claimed an idempotency key has created the execution by then, or has gone."""
 QUEUE = 1000
+STORED_SECONDS = 10.0
+"""How often it is looked whether an end is in the history by now."""
 WITHDRAWN = "its start was refused, as the broker did not answer in time"
 
 Value = TypeVar("Value")
@@ -46,11 +48,15 @@ class ClusterEngine:
 
     name = "cluster"
 
-    def __init__(self, broker: Broker, clock: Clock, *, queue: int = QUEUE) -> None:
-        """At most `queue` executions of the cluster wait, as far as this process knows."""
+    def __init__(
+        self, broker: Broker, clock: Clock, *, queue: int = QUEUE, has_history: bool = False
+    ) -> None:
+        """At most `queue` executions of the cluster wait, as far as this process knows. With a
+        history, records go only when their end is in there."""
         self._broker = broker
         self._clock = clock
         self._queue = queue
+        self._has_history = has_history
         self._queued: set[str] = set()
         self._has_read = False
         self._terms: dict[str, int] = {}
@@ -99,7 +105,14 @@ class ClusterEngine:
     async def _remove(self, execution_id: str) -> None:
         # Each replica tries, and one that starts later.
         with suppress(Unavailable):
+            while self._has_history and not await self._is_stored(execution_id):
+                await self._clock.sleep(STORED_SECONDS)
             await self._broker.remove(execution_id)
+
+    async def _is_stored(self, execution_id: str) -> bool:
+        """Whether its end is in the history, or its record is gone already."""
+        stored = await self._broker.read(execution_id)
+        return stored is None or stored.record.stored
 
     # Starting
 

@@ -84,6 +84,11 @@ class Ledger:
         self.changed.set()
 
     @property
+    def stored(self) -> Stored:
+        """The record as it was kept last."""
+        return Stored(self._record, self._revision)
+
+    @property
     def lost_workers(self) -> int:
         """How many workers in a row have gone without a word while it ran."""
         return self._record.lost

@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from typing import TypeAlias
 
 from ...clock import Clock
 from ...errors import Unavailable
@@ -21,10 +23,14 @@ RENEWALS = 3
 PAUSE_SECONDS = 0.5
 RELEASED_SECONDS = 0.5
 """When what this worker could not take may be leased again."""
+STORED_SECONDS = 5.0
+"""When it is tried again to store an end in the history."""
 RECORD_SECONDS = 0.02
 MOST_LOST = 3
 RELEASE_SECONDS = 2.0
 """How long what was said last may take to reach the broker when a worker stops."""
+
+Store: TypeAlias = Callable[[Execution], Awaitable[bool]]
 
 logger = logging.getLogger("runcast.worker")
 
@@ -42,9 +48,11 @@ class ClusterWorker:
         concurrency: int,
         grace: float = GRACE_SECONDS,
         ended: Callable[[str], None] = lambda execution_id: None,
+        store: Store | None = None,
     ) -> None:
         """`pipeline` has the one of an id, or None if there is none here. `ended` is called when
-        an execution runs here no more."""
+        an execution runs here no more; `store`, if there is a history, to have its end in there:
+        it returns whether it is."""
         self._broker = broker
         self._executor = executor
         self._pipeline = pipeline
@@ -54,6 +62,7 @@ class ClusterWorker:
         self._alone = asyncio.Lock()
         self._grace = grace
         self._ended = ended
+        self._store = store
         self._running: dict[str, Run] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._refused: set[str] = set()
@@ -142,8 +151,21 @@ class ClusterWorker:
         if stored is None and lease.age < 2 * PATIENCE_SECONDS:
             await lease.release(RECORD_SECONDS)
             return
-        if stored is not None:
-            await say_again(self._broker, stored.record)
+        if stored is None:
+            await lease.settle()
+            return
+        await say_again(self._broker, stored.record)
+        await self._finish(lease, stored)
+
+    async def _finish(self, lease: Lease, stored: Stored) -> None:
+        """Has the end stored; until it is, the lease comes back, to whoever it is then."""
+        record = stored.record
+        if self._store is not None and not record.stored:
+            if not await self._store(record.execution):
+                await lease.release(STORED_SECONDS)
+                return
+            with suppress(Superseded):  # Then somebody else does it again.
+                await self._broker.write(replace(record, stored=True), stored.revision)
         await lease.settle()
 
     def _found(self, execution: Execution) -> Pipeline | None:
@@ -203,7 +225,7 @@ class ClusterWorker:
                 await run.lease.release()
             elif not ledger.is_lost:
                 await self._limits.release(pipeline, id)
-                await run.lease.settle()
+                await self._finish(run.lease, ledger.stored)
         finally:
             del self._running[id]
             self._ended(id)

@@ -13,7 +13,7 @@ from patience import until
 from runcast.core.clock import Clock, SystemClock
 from runcast.core.engines.cluster.broker import Claim
 from runcast.core.engines.cluster.engine import ClusterEngine
-from runcast.core.engines.cluster.worker import ClusterWorker
+from runcast.core.engines.cluster.worker import ClusterWorker, Store
 from runcast.core.errors import AlreadyEnded, CapacityReached, Conflict, Unavailable
 from runcast.core.execution.events import ChangeKind
 from runcast.core.execution.model import EndReason, Execution, StageStatus, Status
@@ -33,7 +33,9 @@ CLOCK = SystemClock()
 class Worker:
     """A worker of a process of its own, which can be killed, frozen, or told to stop."""
 
-    def __init__(self, cluster: MemoryCluster, clock: Clock, **acts: Act) -> None:
+    def __init__(
+        self, cluster: MemoryCluster, clock: Clock, store: Store | None, **acts: Act
+    ) -> None:
         self.broker = MemoryBroker(cluster)
         self.runner = ScriptedRunner(**acts)
         self.pipeline: Pipeline | None = PIPELINE
@@ -44,6 +46,7 @@ class Worker:
             lambda id: self.pipeline,
             clock,
             concurrency=4,
+            store=store,
         )
         self._task = asyncio.create_task(self.worker.run())
 
@@ -72,18 +75,20 @@ class World:
         self.brokers: list[MemoryBroker] = []
         """Of the replicas."""
 
-    async def replica(self, retention: float = 60, queue: int = 100) -> ExecutionManager:
+    async def replica(
+        self, retention: float = 60, queue: int = 100, *, has_history: bool = False
+    ) -> ExecutionManager:
         """One that knows all that there is."""
         broker = await self._stack.enter_async_context(MemoryBroker(self.cluster))
         self.brokers.append(broker)
-        engine = ClusterEngine(broker, CLOCK, queue=queue)
+        engine = ClusterEngine(broker, CLOCK, queue=queue, has_history=has_history)
         manager = ExecutionManager(engine, CLOCK, retention=retention, followers=[engine])
         await self._stack.enter_async_context(manager)
         await until(lambda: not manager.stale)
         return manager
 
-    def worker(self, clock: Clock = CLOCK, **acts: Act) -> Worker:
-        self.workers.append(Worker(self.cluster, clock, **acts))
+    def worker(self, clock: Clock = CLOCK, store: Store | None = None, **acts: Act) -> Worker:
+        self.workers.append(Worker(self.cluster, clock, store, **acts))
         return self.workers[-1]
 
 
@@ -463,6 +468,33 @@ async def test_so_many_wait_and_no_more() -> None:
             await start(manager)
         await manager.cancel(first)
         await start(manager)
+
+
+async def test_an_end_is_stored_before_it_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the history is away the record stays, also when the lists have forgotten it; whichever
+    worker is there then stores it, once."""
+    monkeypatch.setattr("runcast.core.engines.cluster.worker.STORED_SECONDS", 0.02)
+    monkeypatch.setattr("runcast.core.engines.cluster.engine.STORED_SECONDS", 0.02)
+    history: list[Execution] = []
+    is_there = False
+
+    async def store(execution: Execution) -> bool:
+        if is_there:
+            history.append(execution)
+        return is_there
+
+    async with a_world() as world:
+        manager = await world.replica(retention=0.1, has_history=True)
+        first = world.worker(store=store)
+        ids = {await start(manager) for _ in range(3)}
+        await until(lambda: not manager.list())
+        await first.kill()
+        assert set(world.cluster.records) == ids
+        is_there = True
+        world.worker(store=store)
+        await until(lambda: not world.cluster.records)
+        assert sorted(one.id for one in history) == sorted(ids)
+        assert {one.status for one in history} == {Status.COMPLETED}
 
 
 async def test_records_go_when_their_execution_has_left_the_lists() -> None:

@@ -295,7 +295,9 @@ async def test_values_are_in_files_sooner_where_they_are_sent(tmp_path: Path, ki
     async with real_runs(tmp_path / "data", tmp_path / "shared") as runs:
         execution = await runs.run(*makers(size)[kind], MD5)
         assert execution.status is Status.COMPLETED, execution.error
-        assert isinstance(execution.stages[-2].value, StoredValue)
+        stage = execution.stages[-2]
+        assert isinstance(stage.value, StoredValue) and not stage.log.of_value
+        assert text_of(size) in await runs.log(execution, stage.id)
         assert await runs.value(execution, "end") == md5(text_of(size))
 
 

@@ -18,7 +18,9 @@ async def processes(tmp_path: Path) -> AsyncIterator[list[ExecutionFiles]]:
     async with AsyncExitStack() as stack:
         yield [
             await stack.enter_async_context(
-                ExecutionFiles(tmp_path / name, log_max=1 << 20, shared=tmp_path / "shared")
+                ExecutionFiles(
+                    tmp_path / name, log_max=1 << 20, shared=tmp_path / "shared", has_history=False
+                )
             )
             for name in ("one", "two")
         ]
