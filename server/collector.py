@@ -43,9 +43,9 @@ class Collector:
 
     def __init__(self, fewest: int = FEWEST) -> None:
         self._most = self._fewest = fewest
-        self._frozen = 0
-        """So many objects at most: of those that were frozen since they were counted, some have
-        gone. To count a million takes 12 to 70 ms."""
+        self._frozen = self._blocks = 0
+        """How many objects were frozen when they were counted, and how many blocks of memory there
+        were then. To count a million takes 12 to 70 ms."""
 
     def __enter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
@@ -54,7 +54,7 @@ class Collector:
         # The little that the start has left is garbage or stays.
         gc.collect()
         gc.freeze()
-        self._frozen = gc.get_freeze_count()
+        self._count()
         gc.callbacks.append(self._after)
         return self
 
@@ -66,17 +66,28 @@ class Collector:
     def _after(self, phase: str, found: dict[str, int]) -> None:
         """Called by the collector, in the thread that it happens to run in."""
         if phase == "stop" and found["generation"] == 2:
-            self._frozen += len(gc.get_objects(generation=2))
             gc.freeze()
-            if self._frozen > self._most:
-                self._frozen = gc.get_freeze_count()
+            # No object is taken hold of here: `gc.get_objects` has tuples that others are still
+            # making, which then fail with a SystemError.
+            if self._frozen_at_most > self._most:
+                self._count()
             if self._frozen > self._most:
                 # The collector cannot be called from here.
                 self._loop.call_soon_threadsafe(self._look_through_all)
 
+    @property
+    def _frozen_at_most(self) -> int:
+        """An object has a block of its own, and not every block is an object that can be in a
+        cycle."""
+        return self._frozen + max(0, sys.getallocatedblocks() - self._blocks)
+
+    def _count(self) -> None:
+        self._frozen, self._blocks = gc.get_freeze_count(), sys.getallocatedblocks()
+
     def _look_through_all(self) -> None:
         # What is left is frozen by `_after`, which need not ask for more.
-        self._frozen, self._most = 0, sys.maxsize
+        self._most = sys.maxsize
         gc.unfreeze()
         gc.collect()
+        self._count()
         self._most = max(int(GROWTH * self._frozen), self._fewest)

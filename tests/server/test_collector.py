@@ -1,5 +1,6 @@
 """Full collections look at what is new; what was frozen too early goes as well."""
 
+import asyncio
 import gc
 import subprocess
 import sys
@@ -45,6 +46,23 @@ async def test_cycles_that_come_later_are_found() -> None:
         del link
         gc.collect()
         assert ghost() is None
+
+
+async def test_no_object_is_taken_hold_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tuple that another thread is still making must have one reference: it would fail with a
+    SystemError if a collection came upon it, and listed all objects."""
+
+    def lists(*_: object, **__: object) -> list[object]:
+        raise AssertionError("all objects are listed")
+
+    monkeypatch.setattr(gc, "get_objects", lists)
+    monkeypatch.setattr(sys, "unraisablehook", lambda hooked: failed.append(hooked.exc_value))
+    failed: list[object] = []
+    with Collector(fewest=1):
+        for _ in range(3):
+            gc.collect()
+            await asyncio.sleep(0)
+    assert failed == []
 
 
 FROZEN = """
