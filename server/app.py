@@ -16,6 +16,7 @@ from ..core.clock import SystemClock
 from ..core.engines.cluster.engine import ClusterEngine
 from ..core.engines.embedded import EmbeddedEngine
 from ..core.errors import RuncastError
+from ..core.live.engine import Engine
 from ..core.live.manager import ExecutionManager
 from ..core.pipelines.reader import FileReader
 from ..core.results.files import ExecutionFiles
@@ -76,20 +77,22 @@ def create_app(
     )
     writer = OutputWriter(outputs, files, history)
     broker = None if settings.engine is None else broker_of(settings)
-    cluster = (
-        None
-        if broker is None
-        else ClusterEngine(broker, clock, queue=settings.queue, has_history=settings.has_history)
-    )
-    embedded = EmbeddedEngine(
-        runners.executor,
-        clock,
-        limit=settings.max_concurrent,
-        queue=settings.queue,
-        grace=settings.grace,
-    )
+    cluster: ClusterEngine | None = None
+    engine: Engine
+    if broker is None:
+        engine = EmbeddedEngine(
+            runners.executor,
+            clock,
+            limit=settings.max_concurrent,
+            queue=settings.queue,
+            grace=settings.grace,
+        )
+    else:
+        engine = cluster = ClusterEngine(
+            broker, clock, queue=settings.queue, has_history=settings.has_history
+        )
     manager = ExecutionManager(
-        cluster or embedded,
+        engine,
         clock,
         retention=settings.retention,
         followers=(history, writer, files) if cluster is None else (cluster, files),

@@ -95,11 +95,12 @@ def serve(**given: object) -> None:
     # It gets ready while this process imports the rest.
     with FileReader.started_early() as reader:
         with uncollected():
-            from .serve import CannotServe, run
+            from .serve import run
+            from .startup import CannotStart
 
         try:
             run(settings, reader)
-        except CannotServe as error:
+        except CannotStart as error:
             _fail(str(error))
 
 
@@ -112,11 +113,12 @@ def worker(**given: object) -> None:
     """
     leave_process_1()
     settings = _chosen(WorkerSettings, given)
-    from .worker import CannotWork, run
+    from .startup import CannotStart
+    from .worker import run
 
     try:
         run(settings)
-    except CannotWork as error:
+    except CannotStart as error:
         _fail(str(error))
 
 

@@ -13,8 +13,6 @@ import click
 import uvicorn
 
 from .. import __version__
-from ..core.engines.jetstream.refused import BrokerRefused
-from ..core.errors import InvalidInput
 from ..core.fairness import LoopBudget
 from ..core.pipelines.reader import FileReader
 from ..resolvers.context import Context
@@ -26,14 +24,13 @@ from .connections.open_connections import OpenConnections
 from .connections.web_socket import WebSocketConnection
 from .connections.wire import Shared
 from .connections.wires import wires
-from .data import DataInUse, DataLock, locked
-from .listener import CannotListen, address, listening
-from .log import logging_to
+from .data import DataLock
+from .listener import address, listening
 from .message_size import MARGIN, MAX_BYTES
 from .settings import Settings
 from .signals import LIKE_SIGTERM, Stopping, taken_like_sigterm
+from .startup import DATA_WAIT_SECONDS, started
 
-STDERR = 2
 SWITCH_SECONDS = 0.001
 SHUTDOWN_GRACE_SECONDS = 3.0
 LOOK_SECONDS = 0.1
@@ -45,12 +42,6 @@ would keep those waiting that come."""
 PING_SECONDS = 12.0
 PONG_SECONDS = 12.0
 """Who does not answer a socket's ping is gone within 30 s."""
-DATA_WAIT_SECONDS = 10.0
-"""As long as a server that is stopping may take."""
-
-
-class CannotServe(Exception):
-    """Why the server does not start, in one line."""
 
 
 class Server(uvicorn.Server):
@@ -113,26 +104,19 @@ def run(settings: Settings, reader: FileReader | None = None) -> None:
     """Serves until a signal ends it; `reader` reads the pipelines, if it has been started early.
 
     Raises:
-        CannotServe: the address or the data folder cannot be used, or the pipelines not be read.
+        CannotStart: the address or the data folder cannot be used, or the pipelines not be read.
     """
     # A thread that computes gives way to the event loop after a millisecond, and not after five.
     sys.setswitchinterval(SWITCH_SECONDS)
     try:
         # The folder first: a server that is about to end has its port until then, too.
         with (
-            logging_to(STDERR),
-            locked(settings.data, DATA_WAIT_SECONDS) as lock,
+            started(settings.data, DATA_WAIT_SECONDS) as lock,
             listening(settings.host, settings.port) as listener,
         ):
             if settings.engine is not None:
                 check_broker(settings)
             _serve(settings, listener, lock, reader)
-    except (InvalidInput, BrokerRefused) as error:
-        raise CannotServe(error.message) from None
-    except DataInUse as error:
-        raise CannotServe(f"{error}; give this one a --data folder of its own") from None
-    except (CannotListen, OSError) as error:
-        raise CannotServe(str(error)) from None
     except KeyboardInterrupt:
         click.echo("runcast: stopped", err=True)
 

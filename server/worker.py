@@ -18,8 +18,7 @@ from .. import __version__
 from ..core.clock import SystemClock
 from ..core.engines.cluster.broker import Broker
 from ..core.engines.cluster.worker import ClusterWorker
-from ..core.engines.jetstream.refused import BrokerRefused
-from ..core.errors import InvalidInput, NotFound
+from ..core.errors import NotFound
 from ..core.execution.model import Execution
 from ..core.history import History
 from ..core.pipelines.library import PipelineLibrary
@@ -28,43 +27,27 @@ from ..core.results.files import ExecutionFiles
 from ..core.results.remains import SharedRemains
 from ..rest_compat.answers import answer
 from .cluster import broker_of, process_name
-from .data import DataInUse, locked
-from .listener import CannotListen, address, listening
-from .log import logging_to
+from .listener import address, listening
 from .loop_watch import LoopWatch
 from .runners import Runners
 from .signals import HASTENS, LIKE_SIGTERM
+from .startup import DATA_WAIT_SECONDS, started
 from .stored_history import history_of
 from .worker_settings import WorkerSettings
-
-STDERR = 2
-DATA_WAIT_SECONDS = 10.0
-
-
-class CannotWork(Exception):
-    """Why the worker does not start, in one line."""
 
 
 def run(settings: WorkerSettings) -> None:
     """Works until a signal ends it: with grace, and at once when it comes again.
 
     Raises:
-        CannotWork: the data folder, the port or the broker's settings cannot be used.
+        CannotStart: the data folder, the port or the broker's settings cannot be used.
     """
-    try:
-        with (
-            logging_to(STDERR),
-            locked(settings.data, DATA_WAIT_SECONDS),
-            # The loop that servers have, too: uvloop where it is installed.
-            asyncio.Runner(loop_factory=auto_loop_factory()) as runner,
-        ):
-            runner.run(_Worker(settings).run())
-    except (InvalidInput, BrokerRefused) as error:
-        raise CannotWork(error.message) from None
-    except DataInUse as error:
-        raise CannotWork(f"{error}; give this one a --data folder of its own") from None
-    except (CannotListen, OSError) as error:
-        raise CannotWork(str(error)) from None
+    with (
+        started(settings.data, DATA_WAIT_SECONDS),
+        # The loop that servers have, too: uvloop where it is installed.
+        asyncio.Runner(loop_factory=auto_loop_factory()) as runner,
+    ):
+        runner.run(_Worker(settings).run())
     click.echo("runcast: stopped", err=True)
 
 

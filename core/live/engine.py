@@ -1,14 +1,20 @@
 """What the manager asks of an engine, and how an engine answers."""
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from ..execution.events import Event
-from ..execution.model import Execution
+from ..execution.model import Execution, Status
 from ..pipelines.pipeline import Pipeline
 
 
 class Receiver(Protocol):
     """Where an engine says what happens: the manager of this process."""
+
+    @property
+    def counts(self) -> Mapping[Status, int]:
+        """See `ExecutionManager.counts`."""
+        ...
 
     def apply(self, event: Event, sequence: int | None = None) -> Execution:
         """See `ExecutionManager.apply`."""

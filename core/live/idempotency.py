@@ -1,7 +1,7 @@
 """Which execution an idempotency key belongs to."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Protocol
 from weakref import WeakValueDictionary
@@ -22,6 +22,14 @@ class Past(Protocol):
             Unavailable: whether there is one cannot be found out now.
         """
         ...
+
+
+def belongs_to_another(execution_id: str, path: Sequence[str]) -> Conflict:
+    """The key, which was given at this path, is that of a start with other arguments."""
+    return Conflict(
+        f"the idempotency key belongs to {execution_id}, which was started with other arguments",
+        path=path,
+    )
 
 
 class IdempotencyKeys:
@@ -64,11 +72,7 @@ class IdempotencyKeys:
         if found is None and self._past is not None:
             found = await self._past.started_by(key.key)
         if found is not None and found.start_key != key:
-            raise Conflict(
-                f"the idempotency key belongs to {found.id}, which was started with other "
-                "arguments",
-                path=request.key_path,
-            )
+            raise belongs_to_another(found.id, request.key_path)
         return found
 
     def note(self, execution: Execution) -> None:

@@ -23,6 +23,11 @@ RETRY_KEY_PATH = ("idempotencyKey",)
 INPUT_REQUIRED = "Input is required and must be a non-empty string"
 
 
+def key_path(retry_of: str | None) -> Sequence[str]:
+    """Where a caller gives the idempotency key of a start, or of a retry of that execution."""
+    return START_KEY_PATH if retry_of is None else RETRY_KEY_PATH
+
+
 @dataclass(frozen=True, slots=True)
 class StartRequest:
     """A pipeline and its input, as `checked` lets them through."""
@@ -77,7 +82,7 @@ class StartRequest:
     @property
     def key_path(self) -> Sequence[str]:
         """Where the caller has given the idempotency key."""
-        return START_KEY_PATH if self.retry_of is None else RETRY_KEY_PATH
+        return key_path(self.retry_of)
 
     def digest(self) -> str:
         """The same for two requests that ask for the same.

@@ -11,7 +11,6 @@ from ...clock import Clock
 from ...errors import (
     AlreadyEnded,
     CapacityReached,
-    Conflict,
     EventsMissing,
     IllegalMove,
     NotFound,
@@ -21,8 +20,10 @@ from ...execution.events import CancelRequested, Submitted
 from ...execution.model import Execution, Status
 from ...execution.transition import applied
 from ...live.engine import Receiver
-from ...live.request import RETRY_KEY_PATH, START_KEY_PATH
+from ...live.idempotency import belongs_to_another
+from ...live.request import key_path
 from ...pipelines.pipeline import Pipeline
+from ..tasks import ended
 from .broker import PATIENCE_SECONDS, Broker, CancelFlag, Claim, Entry, Record, Superseded
 from .sightings import Sightings
 
@@ -57,7 +58,6 @@ class ClusterEngine:
         self._clock = clock
         self._queue = queue
         self._has_history = has_history
-        self._queued: set[str] = set()
         self._has_read = False
         self._terms: dict[str, int] = {}
         """Of those that run, the latest term that is known: what an older one says is void."""
@@ -86,11 +86,7 @@ class ClusterEngine:
 
     async def close(self, grace: float) -> None:
         """What runs goes on, elsewhere."""
-        tasks = list(self._tasks.values())
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        await ended(*self._tasks.values())
 
     def note(self, execution: Execution) -> None:
         """The broker has it already."""
@@ -117,9 +113,10 @@ class ClusterEngine:
     # Starting
 
     async def submit(self, execution: Execution, pipeline: Pipeline) -> str:
-        if len(self._queued) >= self._queue:
+        queued = self._receiver.counts[Status.QUEUED]
+        if queued >= self._queue:
             raise CapacityReached(
-                f"{len(self._queued)} executions wait, which is the limit (--queue); try again "
+                f"{queued} executions wait, which is the limit (--queue); try again "
                 "when some have begun"
             )
         try:
@@ -134,11 +131,7 @@ class ClusterEngine:
         if key is not None:
             claim = await self._claimed(key.key, Claim(execution.id, key.digest))
             if claim.digest != key.digest:
-                raise Conflict(
-                    f"the idempotency key belongs to {claim.execution_id}, which was started with "
-                    "other arguments",
-                    path=START_KEY_PATH if execution.retry_of is None else RETRY_KEY_PATH,
-                )
+                raise belongs_to_another(claim.execution_id, key_path(execution.retry_of))
             if claim.execution_id != execution.id:
                 return claim.execution_id
         await self._begin(execution)
@@ -212,11 +205,11 @@ class ClusterEngine:
                     await self._broker.signal(execution_id)
                 else:
                     event = CancelRequested(now.id, self._clock.now(), flag.reason, flag.forced)
-                    ended = applied(event, now)
+                    after = applied(event, now)
                     await self._broker.write(
-                        replace(stored.record, execution=ended), stored.revision
+                        replace(stored.record, execution=after), stored.revision
                     )
-                    await self._broker.append([Entry(event, ended.sequence, 0)])
+                    await self._broker.append([Entry(event, after.sequence, 0)])
                 return
 
     # What the broker tells
@@ -258,10 +251,6 @@ class ClusterEngine:
 
     def _sighted(self, now: Execution) -> None:
         self._sightings.note(now)
-        if now.status is Status.QUEUED:
-            self._queued.add(now.id)
-        else:
-            self._queued.discard(now.id)
         if now.status.terminal:
             self._terms.pop(now.id, None)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from ...errors import Unavailable
 from ...running.stages import Stop
+from ..tasks import ended
 from .broker import Lease
 from .ledger import Ledger
 
@@ -44,9 +45,7 @@ class Run:
         try:
             yield
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
+            await ended(*tasks)
 
     async def until_over(self, work: Coroutine[Any, Any, None]) -> None:
         """Runs it; what is cancelled by a user, lost or released is stopped first."""

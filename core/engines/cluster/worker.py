@@ -148,14 +148,13 @@ class ClusterWorker:
 
     async def _put_back(self, lease: Lease, stored: Stored | None) -> None:
         """Of what there is nothing to run; what has no record may be about to get it."""
-        if stored is None and lease.age < 2 * PATIENCE_SECONDS:
+        if stored is not None:
+            await say_again(self._broker, stored.record)
+            await self._finish(lease, stored)
+        elif lease.age < 2 * PATIENCE_SECONDS:
             await lease.release(RECORD_SECONDS)
-            return
-        if stored is None:
+        else:
             await lease.settle()
-            return
-        await say_again(self._broker, stored.record)
-        await self._finish(lease, stored)
 
     async def _finish(self, lease: Lease, stored: Stored) -> None:
         """Has the end stored; until it is, the lease comes back, to whoever it is then."""

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Self
 
 from ..cluster.broker import Claim, Entry, Holders, LogReader, Record, Stored
+from ..tasks import ended
 from .claims import Claims
 from .cluster import Cluster, opened
 from .connection import Connection
@@ -17,7 +18,6 @@ from .names import Names
 from .records import Records
 from .settings import JetStreamSettings
 from .signals import Signals
-from .tasks import ended
 
 logger = logging.getLogger("runcast.broker")
 

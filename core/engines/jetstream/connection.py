@@ -11,10 +11,10 @@ from nats.aio.subscription import Subscription
 
 from ...errors import InvalidInput, Unavailable
 from ...json_value import dumps
+from ..tasks import ended
 from .answers import answered, patience
 from .login import CLOSE_SECONDS, EncryptingClient, connect, disconnect
 from .settings import JetStreamSettings, Server
-from .tasks import ended
 
 PULSE_SECONDS = 1.0
 """How often the broker is asked whether it is there, and how long that may take."""

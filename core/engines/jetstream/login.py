@@ -15,9 +15,9 @@ import nkeys
 from nats.aio.client import Client
 
 from ...errors import Unavailable
+from ..tasks import ended
 from .refused import BrokerRefused
 from .settings import JetStreamSettings, Server
-from .tasks import ended
 
 CONNECT_SECONDS = 2.0
 CLOSE_SECONDS = 1.0
