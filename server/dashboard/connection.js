@@ -27,8 +27,7 @@ export class ConnectionBadge {
 	}
 
 	#write() {
-		const { until, transport } = this.#client.state;
-		const known = this.#client.state.name;
+		const { name: known, until, transport } = this.#client.state;
 		const name = known === "live" && this.#client.behind ? "behind" : known;
 		const seconds = until ? Math.max(0, Math.ceil((until - Date.now()) / 1000)) : 0;
 		mark(this.#element, "data-state", name);

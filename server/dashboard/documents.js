@@ -23,10 +23,12 @@ const STATE = `fragment State on Execution {
 	cancellation { reason requestedAt stoppedAfterMs forced }
 }`;
 
-export const SERVER = `query Server { server { serverTime engine stale } }`;
+const STATE_OF_SERVER = "server { serverTime engine stale }";
+
+export const SERVER = `query Server { ${STATE_OF_SERVER} }`;
 
 export const LIST = `query List($filter: ExecutionFilter, $first: Int, $after: String) {
-	server { serverTime }
+	${STATE_OF_SERVER}
 	held: executionsConnection(filter: $filter, first: 0) { ${COUNTS} }
 	executionsConnection(filter: $filter, first: $first, after: $after, includeHistory: true) {
 		cursor ${COUNTS} pageInfo { hasNextPage endCursor } nodes { ...Row }
@@ -48,7 +50,7 @@ export const ACTIVITY = `subscription Activity($after: String) {
 export const ENDED = `query Ended($id: ID!) { execution(id: $id) { ${OUTCOME} } }`;
 
 export const EXECUTION = `query Execution($id: ID!, $limit: Int!) {
-	server { serverTime }
+	${STATE_OF_SERVER}
 	execution(id: $id) {
 		...State input output cursor
 		stages { ...StageParts output(limit: $limit) { offset text truncated } }

@@ -138,7 +138,6 @@ export class Client extends EventTarget {
 		this.#pingedAt = 0;
 		this.heardAt = Date.now();
 		this.#live();
-		this.#look();
 		for (const follow of this.#follows.values()) this.#send(follow);
 	}
 
